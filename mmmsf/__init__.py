@@ -1,0 +1,15 @@
+"""mmmsf: multi-label image classification on MMPretrain backbones.
+
+Importing the package checks the OpenMMLab frameworks below it and registers
+every component under the scope ``mmmsf``; a config gets both with
+``custom_imports=dict(imports=['mmmsf'], allow_failed_imports=False)``.
+"""
+
+from .utils.framework import check_framework
+from .version import __version__
+
+check_framework()
+
+from . import datasets, engine, evaluation, models, visualization  # noqa: E402
+
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']

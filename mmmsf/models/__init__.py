@@ -1,0 +1,7 @@
+"""Model components: necks, heads, losses and the plain layers they are made of."""
+
+from .heads import MSFHead
+from .losses import AsymmetricLoss
+from .necks import MSFNeck
+
+__all__ = ['AsymmetricLoss', 'MSFHead', 'MSFNeck']

@@ -1,0 +1,175 @@
+"""Head of the three-branch multi-scale Transformer (Eq 6-11)."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmpretrain.models.heads import MultiLabelClsHead
+from torch import Tensor, nn
+
+from mmmsf.registry import MODELS
+
+from ..layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
+
+POSITION_MODES = ('input', 'attention')
+QUERY_MODES = ('first', 'attention')
+
+
+@MODELS.register_module()
+class MSFHead(MultiLabelClsHead):
+    """Encode each scale's tokens, query them by label embeddings, fuse and score.
+
+    All branches share one encoder and one decoder. With the defaults this is
+    the network of Zhong et al., "Multi-Scale Feature Fusion and Advanced
+    Representation Learning for Multi Label Image Classification", CMC 82(3),
+    2025 (profile ``paper``). The first author's code (profile ``authors``) is
+    ``position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU'),
+    thr=0.715``.
+
+    Args:
+        num_classes: classes K.
+        embed_dims: channels C of the maps and tokens.
+        num_scales: number of maps S that the neck makes.
+        num_heads: attention heads.
+        feedforward_channels: hidden channels of the feed-forward parts.
+        num_encoder_layers: encoder layers m (Fig 5); 0 leaves out the global
+            enhancement (Table 4).
+        num_decoder_layers: decoder layers n (Fig 5); 0 leaves out the region
+            selection (Table 4): each branch's tokens are averaged instead.
+        decoder_self_attn: which decoder layers let the queries attend to each
+            other first: ``'none'``, ``'first'``, ``'rest'``, ``'all'`` (Table 7).
+        share_branches: one encoder and decoder for all scales, or one each.
+        position_mode: ``'input'`` adds the position encoding once to the tokens
+            (Eq 6); ``'attention'`` adds it to the queries and keys of every
+            encoder layer and to the keys of every cross-attention.
+        query_mode: ``'first'`` makes the label embedding the first query
+            (Eq 10); ``'attention'`` starts from zero and adds it to the query
+            of every cross-attention.
+        num_positions: entries of each position table.
+        dropout: dropout probability of encoder and decoder.
+        act_cfg: activation of the feed-forward parts.
+        **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
+            ``MultiLabelClsHead``. The loss defaults to Eq 12; it is summed over
+            classes and averaged over images.
+
+    Raises:
+        ValueError: an argument is outside the values above.
+    """
+
+    def __init__(self, num_classes: int, embed_dims: int = 512, num_scales: int = 3,
+                 num_heads: int = 4, feedforward_channels: int = 2048,
+                 num_encoder_layers: int = 2, num_decoder_layers: int = 3,
+                 decoder_self_attn: str = 'none', share_branches: bool = True,
+                 position_mode: str = 'input', query_mode: str = 'first',
+                 num_positions: int = 50, dropout: float = 0.0,
+                 act_cfg: dict | None = None, **kwargs: object) -> None:
+        kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
+        super().__init__(**kwargs)
+        for name, value, low in (('num_classes', num_classes, 1), ('num_scales', num_scales, 1),
+                                 ('num_encoder_layers', num_encoder_layers, 0),
+                                 ('num_decoder_layers', num_decoder_layers, 0)):
+            if value < low:
+                raise ValueError(f'`{name}` must be at least {low}, got {value}')
+        if position_mode not in POSITION_MODES:
+            raise ValueError(f'`position_mode` must be one of {POSITION_MODES}, '
+                             f'got {position_mode!r}')
+        if query_mode not in QUERY_MODES:
+            raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
+        self.num_classes = num_classes
+        self.embed_dims = embed_dims
+        self.num_scales = num_scales
+        self.position_mode = position_mode
+        self.query_mode = query_mode
+        self.share_branches = share_branches
+
+        layer_args = (embed_dims, num_heads, feedforward_channels,
+                      partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')), dropout)
+        copies = 1 if share_branches else num_scales
+        self.encoders = nn.ModuleList(
+            Encoder(num_encoder_layers, *layer_args) for _ in range(copies))
+        self.decoders: nn.ModuleList | None = None
+        if num_decoder_layers:
+            self.decoders = nn.ModuleList(
+                Decoder(num_decoder_layers, *layer_args, decoder_self_attn) for _ in range(copies))
+            self.label_embed = nn.Parameter(torch.randn(num_scales, num_classes, embed_dims))
+        self.position: LearnedPositionEncoding | None = None
+        if position_mode == 'input' or num_encoder_layers or num_decoder_layers:
+            self.position = LearnedPositionEncoding(embed_dims, num_scales, num_positions)
+        self.fc = GroupLinear(num_classes, num_scales * embed_dims)
+
+    def _check_inputs(self, feats: Sequence[Tensor]) -> None:
+        got = [tuple(x.shape) for x in feats]
+        if len(feats) != self.num_scales:
+            raise ValueError(f'MSFHead was built with num_scales={self.num_scales}, but the neck '
+                             f"gave {len(feats)} maps of shapes {got}. Set `num_scales` to the "
+                             "number of the neck's `scales`.")
+        if any(x.dim() != 4 or x.shape[1] != self.embed_dims for x in feats):
+            raise ValueError(f'MSFHead takes maps of shape (B, {self.embed_dims}, h, w) '
+                             f'(embed_dims={self.embed_dims}), but the neck gave shapes {got}.')
+
+    def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Maps to tokens (B, h*w, C) and, in mode ``'attention'``, positions (1, h*w, C)."""
+        tokens = [x.flatten(2).transpose(1, 2) for x in feats]  # (B, h*w, C)
+        if self.position is None:
+            return tokens, [None] * len(tokens)
+        encodings = self.position([(x.shape[-2], x.shape[-1]) for x in feats])
+        if self.position_mode == 'input':
+            return [x + pos for x, pos in zip(tokens, encodings, strict=True)], [None] * len(tokens)
+        return tokens, [pos[None] for pos in encodings]
+
+    def _encode(self, group: int, tokens: list[Tensor], positions: list[Tensor | None],
+                labels: Tensor | None) -> list[Tensor]:
+        """Run branches that share weights: encoder, then decoder or average.
+
+        Args:
+            group: index of the encoder and decoder.
+            tokens: (B, N_i, C) for each branch.
+            positions: (1, N_i, C) or None for each branch.
+            labels: (S, K, C) embeddings of these branches; None without decoder.
+
+        Returns:
+            For each branch (B, K, C), or (B, 1, C) without decoder.
+        """
+        sizes = [x.shape[1] for x in tokens]
+        pos = None if positions[0] is None else torch.cat(positions, dim=1)  # (1, N, C)
+        memory = self.encoders[group](torch.cat(tokens, dim=1), sizes, pos)  # (B, N, C)
+        if self.decoders is None or labels is None:
+            return [x.mean(dim=1, keepdim=True) for x in memory.split(sizes, dim=1)]
+        S, K, C = labels.shape
+        labels = labels.reshape(1, S * K, C)
+        query, query_pos = labels, None
+        if self.query_mode == 'attention':
+            query, query_pos = torch.zeros_like(labels), labels
+        query_sizes = [K] * S
+        out = self.decoders[group](query, memory, query_sizes, sizes, query_pos, pos)
+        return list(out.split(query_sizes, dim=1))
+
+    def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
+        """Features of every class, all branches side by side.
+
+        Args:
+            feats: ``num_scales`` maps (B, C, h_i, w_i).
+
+        Returns:
+            Z of shape (B, K, S * C) (Eq 11), or (B, 1, S * C) without decoder.
+
+        Raises:
+            ValueError: number or channels of the maps are not as configured.
+        """
+        self._check_inputs(feats)
+        tokens, positions = self._tokenize(feats)
+        labels = None if self.decoders is None else self.label_embed
+        if self.share_branches:
+            branches = self._encode(0, tokens, positions, labels)
+        else:
+            branches = [
+                self._encode(i, [tokens[i]], [positions[i]],
+                             None if labels is None else labels[i:i + 1])[0]
+                for i in range(self.num_scales)
+            ]
+        return torch.cat(branches, dim=-1)
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Logits of shape (B, K) for ``num_scales`` maps (B, C, h_i, w_i)."""
+        return self.fc(self.pre_logits(feats))

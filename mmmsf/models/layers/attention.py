@@ -1,0 +1,112 @@
+"""Multi-head attention over tokens of several branches that lie side by side."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """Give every head its channels: (B, N, C) -> (B, num_heads, N, C / num_heads)."""
+    B, N, C = x.shape
+    return x.view(B, N, num_heads, C // num_heads).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """Undo :func:`split_heads`: (B, H, N, D) -> (B, N, H * D)."""
+    B, H, N, D = x.shape
+    return x.transpose(1, 2).reshape(B, N, H * D)
+
+
+def branch_attention(query: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
+                     key_sizes: Sequence[int], num_heads: int, dropout: float = 0.0) -> Tensor:
+    """Scaled dot-product attention in which each branch sees only its own tokens.
+
+    Args:
+        query: (B or 1, sum(query_sizes), C), already projected. A batch of one
+            is used for every image.
+        key: (B, sum(key_sizes), C), already projected.
+        value: (B, sum(key_sizes), C), already projected.
+        query_sizes: tokens of each branch in ``query``.
+        key_sizes: tokens of each branch in ``key`` and ``value``.
+        num_heads: heads that share the C channels.
+        dropout: probability of dropping an attention weight.
+
+    Returns:
+        (B, sum(query_sizes), C).
+    """
+    B = key.shape[0]
+    outputs = []
+    for q, k, v in zip(
+            query.split(list(query_sizes), dim=1), key.split(list(key_sizes), dim=1),
+            value.split(list(key_sizes), dim=1), strict=True):
+        q = split_heads(q, num_heads).expand(B, -1, -1, -1)
+        outputs.append(
+            merge_heads(
+                F.scaled_dot_product_attention(
+                    q, split_heads(k, num_heads), split_heads(v, num_heads), dropout_p=dropout)))
+    return torch.cat(outputs, dim=1)
+
+
+class MultiheadAttention(nn.Module):
+    """Projections of multi-head attention, exposed one by one.
+
+    Parameters carry the names and shapes of :class:`torch.nn.MultiheadAttention`,
+    so weights copy over in both directions. The caller projects, calls
+    :func:`branch_attention` and then ``out_proj``: encoder and decoder can so
+    project the tokens of all branches, or the keys of all layers, in one product.
+
+    Args:
+        embed_dims: channels C; a multiple of ``num_heads``.
+        num_heads: number of heads.
+        dropout: probability of dropping an attention weight in training.
+
+    Raises:
+        ValueError: ``embed_dims`` is not a positive multiple of ``num_heads``.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if num_heads < 1 or embed_dims < 1 or embed_dims % num_heads:
+            raise ValueError('`embed_dims` must be a positive multiple of `num_heads`, got '
+                             f'embed_dims={embed_dims}, num_heads={num_heads}')
+        self.embed_dims = embed_dims
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dims, embed_dims))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dims))
+        self.out_proj = nn.Linear(embed_dims, embed_dims)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def in_proj(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+        """Weight and bias of a run of projections: 0 query, 1 key, 2 value; last excluded."""
+        rows = slice(first * self.embed_dims, last * self.embed_dims)
+        return self.in_proj_weight[rows], self.in_proj_bias[rows]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
+               key_sizes: Sequence[int]) -> Tensor:
+        """Attention and output projection for projected tokens; shapes as
+        :func:`branch_attention`."""
+        dropout = self.dropout if self.training else 0.0
+        return self.out_proj(
+            branch_attention(query, key, value, query_sizes, key_sizes, self.num_heads, dropout))
+
+    def self_attention(self, x: Tensor, sizes: Sequence[int], pos: Tensor | None = None) -> Tensor:
+        """Attention of tokens among themselves.
+
+        Args:
+            x: (B, N, C) tokens of all branches.
+            sizes: tokens of each branch; their sum is N.
+            pos: (1, N, C), added to queries and keys, never to values.
+
+        Returns:
+            (B, N, C).
+        """
+        if pos is None:
+            q, k, v = F.linear(x, *self.in_proj(0, 3)).chunk(3, dim=-1)
+        else:
+            q, k = F.linear(x + pos, *self.in_proj(0, 2)).chunk(2, dim=-1)
+            v = F.linear(x, *self.in_proj(2, 3))
+        return self.attend(q, k, v, sizes, sizes)

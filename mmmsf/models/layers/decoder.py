@@ -1,0 +1,143 @@
+"""Region selection: decoder without self-attention, queried by label embeddings (Eq 10)."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import MultiheadAttention
+from .feedforward import FeedForward
+
+SELF_ATTN_MODES = ('none', 'first', 'rest', 'all')
+
+
+class DecoderLayer(nn.Module):
+    """Cross-attention, add & norm, feed-forward, add & norm; self-attention on request.
+
+    Args:
+        embed_dims: channels C of a token.
+        num_heads: attention heads.
+        feedforward_channels: hidden channels of the feed-forward part.
+        act: makes the activation module.
+        dropout: dropout probability, in attention, feed-forward and residuals.
+        self_attn: whether the queries first attend to each other.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, feedforward_channels: int,
+                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0,
+                 self_attn: bool = False) -> None:
+        super().__init__()
+        self.self_attn: MultiheadAttention | None = None
+        if self_attn:
+            self.self_attn = MultiheadAttention(embed_dims, num_heads, dropout)
+            self.norm1 = nn.LayerNorm(embed_dims)
+        self.cross_attn = MultiheadAttention(embed_dims, num_heads, dropout)
+        self.norm2 = nn.LayerNorm(embed_dims)
+        self.ffn = FeedForward(embed_dims, feedforward_channels, act, dropout)
+        self.norm3 = nn.LayerNorm(embed_dims)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
+                key_sizes: Sequence[int], query_pos: Tensor | None = None) -> Tensor:
+        """Refine the queries.
+
+        Args:
+            x: (B or 1, Q, C) queries of all branches side by side.
+            key: (B, N, C) memory, projected by this layer's key matrix.
+            value: (B, N, C) memory, projected by this layer's value matrix.
+            query_sizes: queries of each branch; their sum is Q.
+            key_sizes: memory tokens of each branch; their sum is N.
+            query_pos: (1, Q, C), added to every attention query.
+
+        Returns:
+            (B, Q, C).
+        """
+        if self.self_attn is not None:
+            x = self.norm1(x + self.dropout(self.self_attn.self_attention(x, query_sizes, query_pos)))
+        query = F.linear(x if query_pos is None else x + query_pos, *self.cross_attn.in_proj(0, 1))
+        attended = self.cross_attn.attend(query, key, value, query_sizes, key_sizes)
+        x = self.norm2(x + self.dropout(attended))
+        return self.norm3(x + self.dropout(self.ffn(x)))
+
+
+class Decoder(nn.Module):
+    """A stack of :class:`DecoderLayer` and a final LayerNorm.
+
+    Every layer reads the same memory, so the keys and values of all layers come
+    from one matrix product. The first layer's queries do not depend on the image
+    and stay a batch of one until the first cross-attention.
+
+    Args:
+        num_layers: number of layers n (Fig 5), at least 1.
+        embed_dims: channels C of a token.
+        num_heads: attention heads.
+        feedforward_channels: hidden channels of the feed-forward part.
+        act: makes the activation module.
+        dropout: dropout probability.
+        self_attn: which layers have self-attention between the queries
+            (Table 7): ``'none'``, ``'first'``, ``'rest'`` or ``'all'``.
+
+    Raises:
+        ValueError: ``self_attn`` is not one of the four modes.
+    """
+
+    def __init__(self, num_layers: int, embed_dims: int, num_heads: int, feedforward_channels: int,
+                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0,
+                 self_attn: str = 'none') -> None:
+        super().__init__()
+        if self_attn not in SELF_ATTN_MODES:
+            raise ValueError(f'`self_attn` must be one of {SELF_ATTN_MODES}, got {self_attn!r}')
+        self.dropout = dropout
+        self.layers = nn.ModuleList(
+            DecoderLayer(
+                embed_dims, num_heads, feedforward_channels, act, dropout,
+                self_attn == 'all' or self_attn == ('rest' if index else 'first'))
+            for index in range(num_layers))
+        self.norm = nn.LayerNorm(embed_dims)
+
+    def project_memory(self, memory: Tensor, pos: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of every layer.
+
+        Args:
+            memory: (B, N, C).
+            pos: (1, N, C), added to the keys, never to the values.
+
+        Returns:
+            For each layer its key and value, (B, N, C) each.
+        """
+        attentions = [layer.cross_attn for layer in self.layers]
+        if pos is None:
+            pairs = [attention.in_proj(1, 3) for attention in attentions]
+            tokens = F.linear(memory, *(torch.cat(parts) for parts in zip(*pairs, strict=True)))
+            chunks = tokens.chunk(2 * len(attentions), dim=-1)
+            return list(zip(chunks[0::2], chunks[1::2], strict=True))
+        projected = []
+        for first, tokens in ((1, memory + pos), (2, memory)):
+            pairs = [attention.in_proj(first, first + 1) for attention in attentions]
+            tokens = F.linear(tokens, *(torch.cat(parts) for parts in zip(*pairs, strict=True)))
+            projected.append(tokens.chunk(len(attentions), dim=-1))
+        return list(zip(*projected, strict=True))
+
+    def forward(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
+                key_sizes: Sequence[int], query_pos: Tensor | None = None,
+                memory_pos: Tensor | None = None) -> Tensor:
+        """Gather from the memory what each query asks for.
+
+        Args:
+            query: (1, Q, C) first queries of all branches side by side.
+            memory: (B, N, C) encoded tokens of all branches side by side.
+            query_sizes: queries of each branch; their sum is Q.
+            key_sizes: memory tokens of each branch; their sum is N.
+            query_pos: (1, Q, C), added to every attention query.
+            memory_pos: (1, N, C), added to every cross-attention key.
+
+        Returns:
+            (B, Q, C), normalised.
+        """
+        if self.training and self.dropout:
+            query = query.expand(len(memory), -1, -1)  # a mask of its own for every image
+        for layer, (key, value) in zip(
+                self.layers, self.project_memory(memory, memory_pos), strict=True):
+            query = layer(query, key, value, query_sizes, key_sizes, query_pos)
+        return self.norm(query)

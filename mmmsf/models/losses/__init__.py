@@ -1,0 +1,5 @@
+"""Losses."""
+
+from .asymmetric_loss import AsymmetricLoss, asymmetric_loss
+
+__all__ = ['AsymmetricLoss', 'asymmetric_loss']

@@ -1,0 +1,25 @@
+"""The registries of mmmsf, each a child of MMEngine's root registry of that kind.
+
+A config names a component as ``mmmsf.Name``: nested dicts resolve by the
+config's default scope, which is ``mmpretrain``, so the prefix is what leads
+MMEngine here.
+"""
+
+from mmengine.registry import DATASETS as ROOT_DATASETS
+from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import METRICS as ROOT_METRICS
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine.registry import Registry
+
+SCOPE = 'mmmsf'
+
+MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['mmmsf.models'])
+DATASETS = Registry('dataset', parent=ROOT_DATASETS, scope=SCOPE, locations=['mmmsf.datasets'])
+TRANSFORMS = Registry(
+    'transform', parent=ROOT_TRANSFORMS, scope=SCOPE, locations=['mmmsf.datasets'])
+METRICS = Registry('metric', parent=ROOT_METRICS, scope=SCOPE, locations=['mmmsf.evaluation'])
+HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine'])
+OPTIM_WRAPPERS = Registry(
+    'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine'])

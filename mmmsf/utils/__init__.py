@@ -1,0 +1,1 @@
+"""Helpers with no home in a component folder."""

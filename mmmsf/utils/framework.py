@@ -1,0 +1,84 @@
+"""Checks that the OpenMMLab stack below mmmsf is whole, and explains it when it is not."""
+
+import importlib
+import warnings
+from importlib import metadata
+
+from packaging.version import Version
+
+# Import name -> (original distribution, maintained distribution, oldest version that works).
+FRAMEWORKS = {
+    'mmengine': ('mmengine', 'onedl-mmengine', '0.10.7'),
+    'mmcv': ('mmcv', 'onedl-mmcv', '2.0.0'),
+    'mmpretrain': ('mmpretrain', 'onedl-mmpretrain', '1.2.0'),
+}
+
+MAINTAINED = "pip install 'onedl-mmengine>=0.10.12' 'onedl-mmcv>=2.3.6' 'onedl-mmpretrain>=1.3.6'"
+ORIGINALS = ("pip install mmengine==0.10.7 mmcv-lite==2.2.0 mmpretrain==1.2.0 "
+             "'setuptools>=77.0.3,<82'")
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def find_doubled() -> dict[str, list[str]]:
+    """Import names that more than one installed distribution provides.
+
+    Two distributions of one import name overwrite each other's files, and
+    removing either breaks the other.
+
+    Returns:
+        Import name -> the distributions found; empty in a sound environment.
+    """
+    doubled = {}
+    for name, (original, maintained, _) in FRAMEWORKS.items():
+        candidates = [original, maintained] + (['mmcv-lite'] if name == 'mmcv' else [])
+        found = [dist for dist in candidates if _installed(dist)]
+        if len(found) > 1:
+            doubled[name] = found
+    return doubled
+
+
+def _explain(name: str, error: Exception) -> str:
+    lines = [f'mmmsf needs `{name}`, which cannot be imported: {type(error).__name__}: {error}']
+    if name == 'mmpretrain' and _installed('transformers'):
+        version = metadata.version('transformers')
+        if Version(version) >= Version('5'):
+            lines.append(f'transformers {version} is installed; transformers >= 5 breaks '
+                         "`import mmpretrain`. Run: pip install 'transformers<5' "
+                         '(or uninstall it: mmmsf does not use it).')
+    lines.append(f'A working set comes with: {MAINTAINED}')
+    lines.append(f'or, on the original distributions: {ORIGINALS}')
+    return '\n'.join(lines)
+
+
+def check_framework() -> None:
+    """Import MMEngine, MMCV and MMPretrain and check their versions.
+
+    Raises:
+        ImportError: a framework is missing, too old or fails to import; the
+            message names it, the cause and the command that mends it.
+
+    Warns:
+        UserWarning: an original and a maintained distribution of one
+            framework are both installed.
+    """
+    for name, found in find_doubled().items():
+        warnings.warn(
+            f'`{name}` is provided by {" and ".join(found)} at once; they overwrite each '
+            f'other\'s files. Run `pip uninstall -y {" ".join(found)}` and install one of '
+            f'them again, for example: {MAINTAINED}',
+            stacklevel=3)
+    for name, (_, _, minimum) in FRAMEWORKS.items():
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:  # a broken framework fails in many ways, all of them fatal
+            raise ImportError(_explain(name, error)) from error
+        if Version(module.__version__) < Version(minimum):
+            raise ImportError(f'mmmsf needs {name} >= {minimum}, found {module.__version__}. '
+                              f'Run: {MAINTAINED}')

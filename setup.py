@@ -1,0 +1,113 @@
+"""Build script of mmmsf; also lays the files that `mim` looks for inside the package."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.develop import develop
+from setuptools.command.editable_wheel import editable_wheel
+
+ROOT = Path(__file__).resolve().parent
+MIM_SOURCES = ('tools', 'configs')
+
+
+def read_version() -> str:
+    text = (ROOT / 'mmmsf' / 'version.py').read_text(encoding='utf-8')
+    match = re.search(r"__version__ = '([^']+)'", text)
+    if match is None:
+        raise RuntimeError('mmmsf/version.py does not define __version__')
+    return match.group(1)
+
+
+def fill_mim(target: Path, link: bool) -> None:
+    """Put tools and configs under ``target``, linked for an editable install, else copied."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in MIM_SOURCES:
+        place = target / name
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+        elif place.is_dir():
+            shutil.rmtree(place)
+        if link:
+            try:
+                os.symlink(os.path.relpath(ROOT / name, target), place)
+                continue
+            except OSError:  # file systems and accounts without links
+                pass
+        shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
+
+
+class BuildWithMim(build_py):
+    """A regular build copies tools and configs into ``mmmsf/.mim`` of the wheel."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            fill_mim(Path(self.build_lib) / 'mmmsf' / '.mim', link=False)
+
+
+class DevelopWithMim(develop):
+    """``setup.py develop`` links them into the source tree."""
+
+    def run(self) -> None:
+        fill_mim(ROOT / 'mmmsf' / '.mim', link=True)
+        super().run()
+
+
+class EditableWithMim(editable_wheel):
+    """``pip install -e`` links them into the source tree."""
+
+    def run(self) -> None:
+        fill_mim(ROOT / 'mmmsf' / '.mim', link=True)
+        super().run()
+
+
+setup(
+    name='mmmsf',
+    version=read_version(),
+    description='Multi-scale Transformer for multi-label image classification on MMPretrain',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    keywords='multi-label classification, computer vision, transformer, mmpretrain',
+    packages=find_packages(include=['mmmsf', 'mmmsf.*']),
+    package_data={'mmmsf': ['py.typed']},
+    python_requires='>=3.10',
+    install_requires=[
+        'torch>=2.4',
+        'torchvision>=0.19',
+        'onedl-mmengine>=0.10.12',
+        'onedl-mmcv>=2.3.6',
+        'onedl-mmpretrain>=1.3.6',
+        'pycocotools>=2.0.7',
+        'scikit-learn>=1.3',
+        'numpy',
+        'packaging',
+        'Pillow>=10.1',
+        'rich',
+    ],
+    extras_require={
+        'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0'],
+        'export': ['onnx>=1.16', 'onnxruntime>=1.18'],
+        'vis': ['matplotlib>=3.8', 'tensorboard>=2.16'],
+        'lint': ['ruff>=0.6', 'mypy>=1.11'],
+    },
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Programming Language :: Python :: 3.12',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    cmdclass={
+        'build_py': BuildWithMim,
+        'develop': DevelopWithMim,
+        'editable_wheel': EditableWithMim,
+    },
+    zip_safe=False,
+)
