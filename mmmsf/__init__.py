@@ -11,5 +11,8 @@ from .version import __version__
 check_framework()
 
 from . import datasets, engine, evaluation, models, visualization  # noqa: E402
+from .utils.checkpoint import register_safe_globals  # noqa: E402
+
+register_safe_globals()
 
 __all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']

@@ -10,6 +10,7 @@ from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
+from mmengine.registry import PARAM_SCHEDULERS as ROOT_PARAM_SCHEDULERS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -23,3 +24,5 @@ METRICS = Registry('metric', parent=ROOT_METRICS, scope=SCOPE, locations=['mmmsf
 HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine'])
 OPTIM_WRAPPERS = Registry(
     'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine'])
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=ROOT_PARAM_SCHEDULERS, scope=SCOPE, locations=['mmmsf.engine'])

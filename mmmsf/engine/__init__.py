@@ -1,1 +1,7 @@
-"""Filled below."""
+"""What plugs into MMEngine's runner: hooks, schedules, optimizer wrappers, launching."""
+
+from .hooks import ClassCheckHook, ContactSheetHook, ReportHook
+from .optim_wrapper import CpuAmpOptimWrapper
+from .schedulers import OneCycleLR
+
+__all__ = ['ClassCheckHook', 'ContactSheetHook', 'CpuAmpOptimWrapper', 'OneCycleLR', 'ReportHook']

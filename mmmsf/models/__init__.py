@@ -3,5 +3,6 @@
 from .heads import MSFHead
 from .losses import AsymmetricLoss
 from .necks import MSFNeck
+from .tta import AverageScoreTTA
 
-__all__ = ['AsymmetricLoss', 'MSFHead', 'MSFNeck']
+__all__ = ['AsymmetricLoss', 'AverageScoreTTA', 'MSFHead', 'MSFNeck']

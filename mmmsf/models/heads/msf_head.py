@@ -108,31 +108,31 @@ class MSFHead(MultiLabelClsHead):
             raise ValueError(f'MSFHead takes maps of shape (B, {self.embed_dims}, h, w) '
                              f'(embed_dims={self.embed_dims}), but the neck gave shapes {got}.')
 
-    def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor | None]]:
+    def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Maps to tokens (B, h*w, C) and, in mode ``'attention'``, positions (1, h*w, C)."""
         tokens = [x.flatten(2).transpose(1, 2) for x in feats]  # (B, h*w, C)
         if self.position is None:
-            return tokens, [None] * len(tokens)
+            return tokens, None
         encodings = self.position([(x.shape[-2], x.shape[-1]) for x in feats])
         if self.position_mode == 'input':
-            return [x + pos for x, pos in zip(tokens, encodings, strict=True)], [None] * len(tokens)
+            return [x + pos for x, pos in zip(tokens, encodings, strict=True)], None
         return tokens, [pos[None] for pos in encodings]
 
-    def _encode(self, group: int, tokens: list[Tensor], positions: list[Tensor | None],
+    def _encode(self, group: int, tokens: list[Tensor], positions: list[Tensor] | None,
                 labels: Tensor | None) -> list[Tensor]:
         """Run branches that share weights: encoder, then decoder or average.
 
         Args:
             group: index of the encoder and decoder.
             tokens: (B, N_i, C) for each branch.
-            positions: (1, N_i, C) or None for each branch.
+            positions: (1, N_i, C) for each branch, or None.
             labels: (S, K, C) embeddings of these branches; None without decoder.
 
         Returns:
             For each branch (B, K, C), or (B, 1, C) without decoder.
         """
         sizes = [x.shape[1] for x in tokens]
-        pos = None if positions[0] is None else torch.cat(positions, dim=1)  # (1, N, C)
+        pos = None if positions is None else torch.cat(positions, dim=1)  # (1, N, C)
         memory = self.encoders[group](torch.cat(tokens, dim=1), sizes, pos)  # (B, N, C)
         if self.decoders is None or labels is None:
             return [x.mean(dim=1, keepdim=True) for x in memory.split(sizes, dim=1)]
@@ -164,7 +164,7 @@ class MSFHead(MultiLabelClsHead):
             branches = self._encode(0, tokens, positions, labels)
         else:
             branches = [
-                self._encode(i, [tokens[i]], [positions[i]],
+                self._encode(i, [tokens[i]], None if positions is None else [positions[i]],
                              None if labels is None else labels[i:i + 1])[0]
                 for i in range(self.num_scales)
             ]

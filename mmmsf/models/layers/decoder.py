@@ -1,6 +1,7 @@
 """Region selection: decoder without self-attention, queried by label embeddings (Eq 10)."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +55,8 @@ class DecoderLayer(nn.Module):
             (B, Q, C).
         """
         if self.self_attn is not None:
-            x = self.norm1(x + self.dropout(self.self_attn.self_attention(x, query_sizes, query_pos)))
+            attended = self.self_attn.self_attention(x, query_sizes, query_pos)
+            x = self.norm1(x + self.dropout(attended))
         query = F.linear(x if query_pos is None else x + query_pos, *self.cross_attn.in_proj(0, 1))
         attended = self.cross_attn.attend(query, key, value, query_sizes, key_sizes)
         x = self.norm2(x + self.dropout(attended))
@@ -106,7 +108,7 @@ class Decoder(nn.Module):
         Returns:
             For each layer its key and value, (B, N, C) each.
         """
-        attentions = [layer.cross_attn for layer in self.layers]
+        attentions = [cast(DecoderLayer, layer).cross_attn for layer in self.layers]
         if pos is None:
             pairs = [attention.in_proj(1, 3) for attention in attentions]
             tokens = F.linear(memory, *(torch.cat(parts) for parts in zip(*pairs, strict=True)))

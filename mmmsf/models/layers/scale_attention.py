@@ -9,7 +9,7 @@ from torch import Tensor, nn
 INTERPOLATIONS = ('bilinear', 'bicubic', 'area', 'nearest')
 
 
-def resize_map(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+def resize_map(x: Tensor, size: Sequence[int], mode: str) -> Tensor:
     """Resize a map, with aligned corners where the mode knows them.
 
     Args:
@@ -20,10 +20,10 @@ def resize_map(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     Returns:
         (B, C, height, width).
     """
-    if x.shape[-2:] == size:
+    if list(x.shape[-2:]) == list(size):
         return x
     align_corners = True if mode in ('bilinear', 'bicubic') else None
-    return F.interpolate(x, size=size, mode=mode, align_corners=align_corners)
+    return F.interpolate(x, size=list(size), mode=mode, align_corners=align_corners)
 
 
 class HierarchicalScaleAttention(nn.Module):
@@ -63,7 +63,7 @@ class HierarchicalScaleAttention(nn.Module):
         Returns:
             The fused maps, each of the shape it came in.
         """
-        size = tuple(maps[0].shape[-2:])
+        size = maps[0].shape[-2:]
         resized = [resize_map(x, size, self.interpolation) for x in maps]
         product = resized[0]
         for x in resized[1:]:
@@ -71,6 +71,6 @@ class HierarchicalScaleAttention(nn.Module):
         if self.gate is not None:
             product = product * self.gate
         return [
-            resize_map(x + product, tuple(origin.shape[-2:]), self.interpolation)
+            resize_map(x + product, origin.shape[-2:], self.interpolation)
             for x, origin in zip(resized, maps, strict=True)
         ]

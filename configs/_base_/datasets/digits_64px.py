@@ -1,0 +1,30 @@
+# Handwritten digits of many sizes on coloured backgrounds, made on first use.
+data_root = 'data/scaled_digits'
+
+train_pipeline = [
+    dict(type='mmmsf.LoadImage'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='mmmsf.LoadImage'),
+    dict(type='PackInputs', algorithm_keys=('gt_area', )),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmmsf.ScaledDigits', data_root=data_root, split='train', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmmsf.ScaledDigits', data_root=data_root, split='val', pipeline=test_pipeline,
+        test_mode=True))
+test_dataloader = val_dataloader
+
+# On a 64-px image COCO's bounds (32 and 96 px) would call nothing large: scaled to 12 and 24 px.
+val_evaluator = dict(type='mmmsf.MultiLabelMetric', size_thresholds=(12.0**2, 24.0**2))
+test_evaluator = val_evaluator

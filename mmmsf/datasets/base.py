@@ -1,0 +1,185 @@
+"""What every multi-label dataset of mmmsf shares: label vectors, filtering, honest failures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+from mmpretrain.datasets import BaseDataset
+
+FILTER_KEYS = ('filter_empty',)
+
+
+def check_filter_cfg(filter_cfg: Mapping[str, Any] | None) -> None:
+    """Refuse a ``filter_cfg`` that would be ignored in part.
+
+    Raises:
+        ValueError: it holds a key other than those of ``FILTER_KEYS``, or
+            ``filter_empty`` is not a bool.
+    """
+    if filter_cfg is None:
+        return
+    unknown = sorted(set(filter_cfg) - set(FILTER_KEYS))
+    if unknown:
+        raise ValueError(f'filter_cfg may hold the keys {list(FILTER_KEYS)}, got also {unknown}')
+    filter_empty = filter_cfg.get('filter_empty', False)
+    if not isinstance(filter_empty, bool):
+        raise ValueError(f'filter_cfg["filter_empty"] must be True or False, got {filter_empty!r}')
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse class names that occur twice.
+
+    Raises:
+        ValueError: ``classes`` is empty or repeats a name.
+    """
+    if not classes:
+        raise ValueError('classes must name at least one class, got none')
+    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    if repeated:
+        raise ValueError(f'classes must be distinct, these occur more than once: {repeated}')
+
+
+def score_vector(
+    num_classes: int,
+    positive: Sequence[int],
+    ignored: Sequence[int] = (),
+) -> np.ndarray:
+    """Targets of one image.
+
+    Args:
+        num_classes: number of classes K.
+        positive: indices of the classes that are in the image.
+        ignored: indices of the classes that are neither positive nor negative.
+
+    Returns:
+        float32 of shape (K,): 1 positive, 0 negative, -1 ignored. A class in
+        both lists is positive.
+    """
+    score = np.zeros(num_classes, dtype=np.float32)
+    score[list(ignored)] = -1
+    score[list(positive)] = 1
+    return score
+
+
+def area_vector(num_classes: int, labels: Sequence[int], areas: Sequence[float]) -> np.ndarray:
+    """Size of the largest instance of each class in one image.
+
+    Args:
+        num_classes: number of classes K.
+        labels: indices of the positive classes.
+        areas: area in square pixels of the original image, parallel to
+            ``labels``; may be empty where the annotations give no sizes.
+
+    Returns:
+        float32 of shape (K,), NaN for absent classes and unknown sizes.
+    """
+    vector = np.full(num_classes, np.nan, dtype=np.float32)
+    if areas:
+        vector[list(labels)] = areas
+    return vector
+
+
+class MultiLabelData(BaseDataset):
+    """Base of the datasets whose images carry a set of labels.
+
+    A subclass implements ``load_data_list`` and sets ``metainfo['classes']``
+    there at the latest. Its items are small dicts, because MMEngine keeps all
+    of them pickled in memory:
+
+    - ``img_path``: where the image is.
+    - ``gt_label``: sorted list of the positive class indices.
+    - ``gt_ignore`` (optional): class indices that are neither positive nor
+      negative.
+    - ``areas`` (optional): parallel to ``gt_label``, the area in square pixels
+      of the class's largest instance in the original image, NaN if unknown.
+
+    Args:
+        filter_cfg: ``dict(filter_empty=True)`` drops the images that have no
+            label; by default they stay as all-negative rows.
+        max_refetch: how many other images may stand in for one whose pipeline
+            returned None. The default 0 replaces nothing: it raises.
+        classes, metainfo, indices, pipeline, ...: as in MMPretrain's
+            ``BaseDataset``.
+
+    Raises:
+        ValueError: ``filter_cfg`` has an unknown key, classes repeat, or no
+            image is left.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        filter_cfg: dict | None = None,
+        max_refetch: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        check_filter_cfg(filter_cfg)
+        super().__init__(*args, filter_cfg=filter_cfg, max_refetch=max_refetch, **kwargs)
+
+    def full_init(self) -> None:
+        """Load, filter and pack the annotations, once."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        self._metainfo['classes'] = tuple(self._metainfo['classes'])
+        check_classes(self._metainfo['classes'])
+
+    def filter_data(self) -> list[dict]:
+        """Apply ``filter_cfg``, log what it dropped, and refuse an empty result."""
+        total = len(self.data_list)
+        kept = self.data_list
+        if (self.filter_cfg or {}).get('filter_empty', False):
+            kept = [item for item in kept if item['gt_label']]
+            print_log(
+                f'{self.ann_file}: filter_empty dropped {total - len(kept)} of {total} images, '
+                'those without a label', logger='current')
+        if not kept:
+            raise ValueError(f'{self.ann_file}: no image is left of {total} '
+                             f'with filter_cfg={self.filter_cfg}')
+        if self._indices is not None and self._indices in (0, [], ()):
+            raise ValueError(f'indices must select at least one image, got {self._indices}')
+        return kept
+
+    def get_data_info(self, idx: int) -> dict:
+        """One image's annotation.
+
+        Returns:
+            The item of the class docstring with ``sample_idx``, ``gt_score``
+            (float32 (K,): 1, 0 or -1 = ignored) and ``gt_area`` (float32 (K,)
+            in square pixels of the original image, NaN where unknown).
+        """
+        info = super().get_data_info(idx)
+        num_classes = len(self._metainfo['classes'])
+        info['gt_score'] = score_vector(num_classes, info['gt_label'], info.get('gt_ignore', ()))
+        info['gt_area'] = area_vector(num_classes, info['gt_label'], info.pop('areas', ()))
+        return info
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline on one image.
+
+        Raises:
+            RuntimeError: the pipeline returned None and ``max_refetch`` allows
+                no other image in its place.
+        """
+        info = self.get_data_info(idx)
+        path = info['img_path']
+        data = self.pipeline(info)
+        if data is None and (self.test_mode or self.max_refetch == 0):
+            raise RuntimeError(f'the pipeline returned None for {path} (sample {idx}); mend the '
+                               'file or the transform, or set max_refetch to allow another image')
+        return data
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Indices of the positive classes of one image (for class-balanced sampling)."""
+        return super().get_data_info(idx)['gt_label']
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Targets of all images, float32 (N, K) of 1, 0 and -1."""
+        return np.stack([self.get_data_info(i)['gt_score'] for i in range(len(self))])
+
+    def label_counts(self) -> np.ndarray:
+        """Number of images in which each class is positive, int64 (K,)."""
+        labels = [label for i in range(len(self)) for label in self.get_cat_ids(i)]
+        num_classes = len(self._metainfo['classes'])
+        return np.bincount(np.asarray(labels, dtype=np.int64), minlength=num_classes)

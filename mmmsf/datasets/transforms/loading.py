@@ -1,0 +1,146 @@
+"""Reading images: decode to 3-channel BGR, or say which file is broken and how."""
+
+import io
+import warnings
+
+import cv2
+import mmengine.fileio as fileio
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from PIL import Image
+
+from mmmsf.registry import TRANSFORMS
+
+# The size at which Pillow itself refuses an image: twice its MAX_IMAGE_PIXELS default.
+MAX_PIXELS = 178_956_970
+
+# Bytes that end a complete file, by Pillow's format name. Some writers pad after them.
+END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
+TAIL_BYTES = 64
+
+
+class ImageReadError(ValueError):
+    """An image that cannot be used; the message names the file, the fault and what to do."""
+
+
+def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
+    """Format, width and height from the header alone; no pixel is allocated."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as image:
+                return str(image.format), image.width, image.height
+    except Image.DecompressionBombError as error:
+        raise ImageReadError(f'{name}: refused, the image is too large to decode: {error}'
+                             ) from error
+    except Exception as error:  # Pillow's plugins raise many types on bad headers
+        raise ImageReadError(
+            f'{name}: not an image, or cut short (it has {len(content)} bytes and begins with '
+            f'{content[:12]!r}); replace the file or take it out of the list') from error
+
+
+def _check_complete(content: bytes, name: str, image_format: str) -> None:
+    """Refuse truncated data, which cv2 may decode in silence.
+
+    JPEG and PNG files that carry their end marker pass at once; every other
+    file is decoded by Pillow, which is strict.
+    """
+    marker = END_MARKERS.get(image_format)
+    if marker is not None and marker in content[-TAIL_BYTES:]:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+    except Exception as error:
+        raise ImageReadError(f'{name}: the {image_format} data are truncated or corrupt ({error});'
+                             ' fetch the file again') from error
+
+
+def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode an encoded image.
+
+    Grey and palette images are expanded, CMYK is converted, 16-bit values are
+    scaled to 8 bits, an alpha channel is dropped (its pixels keep their
+    colour, as in MMCV), and the EXIF orientation is applied.
+
+    Args:
+        content: the file's bytes (JPEG, PNG, WebP, BMP, GIF, TIFF, ...).
+        name: what to call the image in an error, usually its path.
+        max_pixels: refuse images with more pixels than this, by the header.
+
+    Returns:
+        uint8 array of shape (H, W, 3) in BGR order.
+
+    Raises:
+        ImageReadError: ``content`` is empty, not an image, truncated, corrupt,
+            larger than ``max_pixels`` or of a kind that cv2 cannot decode.
+    """
+    if not content:
+        raise ImageReadError(f'{name}: the file is empty (0 bytes); fetch it again')
+    image_format, width, height = _read_header(content, name)
+    if width * height > max_pixels:
+        raise ImageReadError(f'{name}: refused, {width} x {height} is more than max_pixels='
+                             f'{max_pixels}; shrink the image or raise max_pixels')
+    _check_complete(content, name, image_format)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageReadError(f'{name}: cv2 failed on the {image_format} data: {error}') from error
+    if image is None:
+        raise ImageReadError(f'{name}: the {image_format} data are corrupt, or of a kind that cv2 '
+                             'cannot decode; save the image as 8-bit JPEG or PNG')
+    return image
+
+
+@TRANSFORMS.register_module()
+class LoadImage(LoadImageFromFile):
+    """Load ``results['img_path']`` through ``decode_image``.
+
+    Sets ``img`` (uint8 (H, W, 3), BGR), ``img_shape`` and ``ori_shape``, both
+    (H, W) after EXIF rotation. Unlike MMCV's ``LoadImageFromFile`` it refuses
+    truncated files and never returns None.
+
+    Args:
+        max_pixels: refuse images with more pixels than this.
+        to_float32: give float32 (still 0 to 255) in place of uint8.
+        backend_args: arguments of MMEngine's file backend.
+
+    Raises:
+        ValueError: ``max_pixels`` is not positive.
+    """
+
+    def __init__(
+        self,
+        max_pixels: int = MAX_PIXELS,
+        to_float32: bool = False,
+        backend_args: dict | None = None,
+    ) -> None:
+        super().__init__(to_float32=to_float32, backend_args=backend_args)
+        if max_pixels <= 0:
+            raise ValueError(f'max_pixels must be positive, got {max_pixels}')
+        self.max_pixels = max_pixels
+
+    def transform(self, results: dict) -> dict:
+        """Read and decode one image.
+
+        Raises:
+            ImageReadError: the file is missing, unreadable or not a whole image.
+        """
+        path = results['img_path']
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except FileNotFoundError as error:
+            raise ImageReadError(f'{path}: no such file; check data_root and data_prefix'
+                                 ) from error
+        except OSError as error:
+            raise ImageReadError(f'{path}: cannot be read: {error}') from error
+        image = decode_image(content, str(path), self.max_pixels)
+        shape = image.shape[:2]
+        image = image.astype(np.float32) if self.to_float32 else image
+        return {**results, 'img': image, 'img_shape': shape, 'ori_shape': shape}
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(max_pixels={self.max_pixels}, '
+                f'to_float32={self.to_float32}, backend_args={self.backend_args})')

@@ -1,0 +1,7 @@
+"""Hooks of the MMEngine runner."""
+
+from .class_check_hook import ClassCheckHook
+from .contact_sheet_hook import ContactSheetHook
+from .report_hook import ReportHook
+
+__all__ = ['ClassCheckHook', 'ContactSheetHook', 'ReportHook']

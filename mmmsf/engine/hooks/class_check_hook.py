@@ -1,0 +1,56 @@
+"""Stop before training or testing when model and data disagree about the classes."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from mmmsf.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ClassCheckHook(Hook):
+    """Compare the head's ``num_classes`` with every dataset, and the datasets' class names.
+
+    Raises:
+        ValueError: at the start of training, validation or testing; names the
+            dataset, both numbers or the first differing class, and what to set.
+    """
+
+    def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
+        model = runner.model
+        while is_model_wrapper(model):  # DDP and test-time augmentation, in any nesting
+            model = model.module
+        num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
+        names: dict[str, tuple[str, ...]] = {}
+        for split, loader in loaders.items():
+            classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
+            if classes is None:
+                continue
+            names[split] = tuple(classes)
+            if num_classes is not None and len(classes) != num_classes:
+                raise ValueError(
+                    f'the head has num_classes={num_classes}, but the {split} dataset '
+                    f'{type(loader.dataset).__name__} has {len(classes)} classes; set '
+                    f'`model.head.num_classes={len(classes)}`')
+        if len(set(names.values())) > 1:
+            (one, first), (other, second) = list(names.items())[:2]
+            differing = sorted(set(first) ^ set(second)) or 'the same names in another order'
+            raise ValueError(f'the {one} and {other} datasets differ in their classes: {differing}')
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training and validation sets."""
+        loaders: dict[str, Any] = {'training': runner.train_dataloader}
+        if runner.val_loop is not None:
+            loaders['validation'] = runner.val_dataloader
+        self._check(runner, loaders)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check the validation set."""
+        self._check(runner, {'validation': runner.val_dataloader})
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the test set."""
+        self._check(runner, {'test': runner.test_dataloader})

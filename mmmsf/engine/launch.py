@@ -1,0 +1,95 @@
+"""What the command-line tools do between reading a config and building the runner."""
+
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch import distributed
+
+DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
+    """Choose the work dir: the argument, else the config's, else by the config's name."""
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+
+
+def set_dataloader_defaults(cfg: Config) -> None:
+    """Defaults that MMPretrain's datasets need, where the config is silent."""
+    for name in DATALOADERS:
+        loader = cfg.get(name)
+        if loader is not None:
+            loader.setdefault('collate_fn', dict(type='default_collate'))
+            loader.setdefault('pin_memory', torch.cuda.is_available())
+            loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+
+
+def set_amp(cfg: Config) -> None:
+    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'mmmsf.CpuAmpOptimWrapper'
+
+
+def prepare_distributed(cfg: Config, launcher: str) -> None:
+    """Set the launcher; without a GPU, join a gloo group before the runner would ask for one.
+
+    MMEngine sets a CUDA device when it starts a process group, which fails on a
+    machine that has none. With ``torchrun`` the group is therefore started here
+    and the model is wrapped without device ids.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher != 'pytorch':
+        raise ValueError("without a GPU only launcher='pytorch' (torchrun) works, "
+                         f'got {launcher!r}')
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo')
+    wrapper = cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
+    wrapper.device_ids = None
+    wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
+    wrapper.setdefault('broadcast_buffers', False)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that the config names, by default MMEngine's."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def set_local_rank(local_rank: int) -> None:
+    """Tell MMEngine the local rank where the launcher passes it as an argument."""
+    os.environ.setdefault('LOCAL_RANK', str(local_rank))
+
+
+def set_show_dir(cfg: Config, show_dir: str) -> None:
+    """Make the config's ContactSheetHook write every test image to ``show_dir``.
+
+    Raises:
+        ValueError: the config has no such hook.
+    """
+    for hook in cfg.get('custom_hooks', []):
+        if hook.type == 'mmmsf.ContactSheetHook':
+            hook.show_dir = show_dir
+            return
+    raise ValueError("--show-dir needs dict(type='mmmsf.ContactSheetHook') in `custom_hooks`")
+
+
+def set_tta(cfg: Config) -> None:
+    """Test with the config's test-time augmentation, by default the mirror image."""
+    if cfg.get('tta_model') is None:
+        cfg.tta_model = dict(type='mmmsf.AverageScoreTTA')
+    if cfg.get('tta_pipeline') is None:
+        *loading, packing = cfg.test_dataloader.dataset.pipeline
+        views = [dict(type='RandomFlip', prob=prob) for prob in (0.0, 1.0)]
+        cfg.tta_pipeline = [*loading, dict(type='TestTimeAug', transforms=[views, [packing]])]
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline

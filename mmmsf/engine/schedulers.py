@@ -1,0 +1,44 @@
+"""Learning-rate schedules."""
+
+from mmengine.optim import OneCycleLR as _OneCycleLR
+from torch.optim import Optimizer
+
+from mmmsf.registry import PARAM_SCHEDULERS
+
+# What a resumed run takes from the checkpoint: where it was, not how long the run was to be.
+_PROGRESS = ('last_step', '_global_step', '_last_value')
+
+
+@PARAM_SCHEDULERS.register_module()
+class OneCycleLR(_OneCycleLR):
+    """MMEngine's one-cycle schedule, peaking at each parameter group's own learning rate.
+
+    MMEngine's class gives every group the one ``eta_max``, which undoes
+    ``lr_mult`` in ``paramwise_cfg`` and ``--auto-scale-lr``; it also restores the
+    length of the cycle on resume, so a run resumed with a larger ``max_epochs``
+    would stay at its last learning rate. Here the peak defaults to the group's
+    learning rate and the length always comes from the config.
+
+    Args:
+        eta_max: peak learning rate of all groups; None takes each group's own.
+        *args: as MMEngine's ``OneCycleLR``.
+        **kwargs: as MMEngine's ``OneCycleLR``.
+    """
+
+    def __init__(self, optimizer: Optimizer, *args: object, eta_max: float | None = None,
+                 **kwargs: object) -> None:
+        super().__init__(optimizer, *args, eta_max=eta_max, **kwargs)
+
+    def _format_param(self, name: str, optimizer: Optimizer, param: float | None) -> list[float]:
+        if param is None:
+            return [group['lr'] for group in optimizer.param_groups]
+        return super()._format_param(name, optimizer, param)
+
+    def state_dict(self) -> dict:
+        """Progress of the schedule: numbers only, no functions."""
+        return {key: value for key, value in super().state_dict().items() if key in _PROGRESS}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take over the progress; a state written by MMEngine's class is accepted."""
+        super().load_state_dict(
+            {key: value for key, value in state_dict.items() if key in _PROGRESS})

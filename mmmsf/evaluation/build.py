@@ -1,0 +1,83 @@
+"""From rows to the full report: a pure function over the metric functions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .functional.average_precision import grouped_average_precision, mean_average_precision
+from .functional.size_aware import SIZE_NAMES
+from .functional.threshold import (
+    class_precision_recall,
+    count_decisions,
+    summarize_counts,
+    threshold_decisions,
+    topk_decisions,
+)
+from .report import EvaluationReport
+from .rows import EvaluationRows
+
+
+def threshold_suffix(thr: float) -> str:
+    """``_thr-0.30``: two decimals, more only where two would change the number."""
+    return f'_thr-{thr:.2f}' if round(thr, 2) == thr else f'_thr-{thr!r}'
+
+
+def _more_decisions(rows: EvaluationRows, thrs: Sequence[float], topk: int | None,
+                    topk_gated: bool) -> dict[str, float]:
+    """The metrics of the top k and of each threshold of a list, with their suffixes."""
+    decisions = {}
+    if topk is not None:
+        decisions[f'_top{topk}'] = topk_decisions(
+            rows.scores, topk, thrs[0] if topk_gated else None)
+    if len(thrs) > 1:
+        for thr in thrs:
+            decisions[threshold_suffix(thr)] = threshold_decisions(rows.scores, thr)
+    return {key + suffix: 100 * value
+            for suffix, decided in decisions.items()
+            for key, value in summarize_counts(count_decisions(decided, rows.targets)).items()}
+
+
+def build_report(rows: EvaluationRows,
+                 classes: Sequence[str],
+                 thrs: Sequence[float] = (0.5, ),
+                 topk: int | None = 3,
+                 topk_gated: bool = False,
+                 ap_flavour: str = 'area',
+                 size_aware: bool = True) -> EvaluationReport:
+    """Compute everything there is to know about N images of K classes.
+
+    Args:
+        rows: Every image once.
+        classes: K names.
+        thrs: At least one threshold; the first gives the plain keys and the per-class counts.
+        topk: Places of the top-k metrics, or ``None`` for none.
+        topk_gated: Whether a top-k decision also needs a score of at least ``thrs[0]``.
+        ap_flavour: See ``functional.average_precision``.
+        size_aware: Whether to use ``rows.sizes``.
+
+    Returns:
+        A report in percent. A size without any positive has no entry in its summary.
+    """
+    num_sizes = len(SIZE_NAMES) if size_aware else 0
+    ap = 100 * grouped_average_precision(
+        rows.scores, rows.targets, rows.sizes if size_aware else None, num_sizes, ap_flavour)
+    summary = {'mAP': mean_average_precision(ap[0])}
+    for name, values in zip(SIZE_NAMES[:num_sizes], ap[1:], strict=True):
+        if not np.isnan(values).all():
+            summary[f'mAP_{name}'] = mean_average_precision(values)
+    counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
+    summary |= {key: 100 * value for key, value in summarize_counts(counts).items()}
+    summary |= _more_decisions(rows, thrs, topk, topk_gated)
+    precision, recall = class_precision_recall(counts)
+    return EvaluationReport(
+        classes=tuple(classes),
+        ap=ap[0],
+        ap_by_size=None if np.isnan(ap[1:]).all() else ap[1:],
+        positives=counts.positives,
+        predicted=counts.predicted,
+        correct=counts.correct,
+        precision=100 * precision,
+        recall=100 * recall,
+        thr=thrs[0],
+        summary=summary,
+        num_images=len(rows.scores))

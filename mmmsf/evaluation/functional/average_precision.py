@@ -1,0 +1,133 @@
+"""Average precision per class, without interpolation or by the rules of PASCAL VOC."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .validation import FloatArray, TargetArray, check_scores_targets
+
+Flavour = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
+
+
+def _area(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+    # Every positive raises recall by 1 / P, so the area is the mean of their precisions.
+    return float(precision.mean())
+
+
+def _voc(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+    # Recall falls along the array: the running maximum is the envelope from the right.
+    return float(np.maximum.accumulate(precision).mean())
+
+
+def _voc11(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+    envelope = np.maximum.accumulate(precision)
+    # tp >= P * level / 10 in whole numbers, so that recall 3/10 does reach level 0.3.
+    needed = -(-np.arange(11) * tp[0] // 10)
+    last = np.searchsorted(-tp, -needed, side='right') - 1
+    return float(envelope[last].mean())
+
+
+AP_FLAVOURS: dict[str, Flavour] = {'area': _area, 'voc11': _voc11, 'voc': _voc}
+
+
+def check_flavour(flavour: str) -> Flavour:
+    """Look up an average precision flavour.
+
+    Raises:
+        ValueError: The name is not a key of ``AP_FLAVOURS``.
+    """
+    if flavour not in AP_FLAVOURS:
+        raise ValueError(f'flavour must be one of {sorted(AP_FLAVOURS)}, got {flavour!r}')
+    return AP_FLAVOURS[flavour]
+
+
+def _ranked_ap(positives: FloatArray, fp: NDArray[np.int64], flavour: Flavour) -> float:
+    """AP of P positives with ascending scores; ``fp`` counts the negatives at or above each."""
+    if positives.size == 0:
+        return float('nan')
+    tp = positives.size - np.searchsorted(positives, positives, side='left')
+    return flavour(tp, tp / (tp + fp))
+
+
+def grouped_average_precision(scores: FloatArray,
+                              targets: TargetArray,
+                              groups: NDArray[np.int8] | None,
+                              num_groups: int,
+                              flavour: str = 'area') -> NDArray[np.float64]:
+    """AP of all positives and of groups of positives against the same negatives.
+
+    Each class is sorted once for all of its groups. Inputs are taken as already checked.
+
+    Args:
+        scores: Shape (N, K), finite.
+        targets: Shape (N, K) of 1, 0, -1; -1 is dropped for that class.
+        groups: Shape (N, K), the group 1..``num_groups`` of each positive; other values belong
+            to none. ``None`` when ``num_groups`` is 0.
+        num_groups: Number of groups G.
+        flavour: See :func:`average_precision`.
+
+    Returns:
+        Shape (1 + G, K): row 0 from all positives, row g from those of group g only (the other
+        positives are dropped). NaN where a row has no positive.
+    """
+    compute = check_flavour(flavour)
+    num_classes = scores.shape[1]
+    ap = np.full((1 + num_groups, num_classes), np.nan)
+    scores_t, targets_t = np.ascontiguousarray(scores.T), np.ascontiguousarray(targets.T)
+    for k in range(num_classes):
+        where = np.flatnonzero(targets_t[k] == 1)
+        order = where[np.argsort(scores_t[k][where])]  # (P,) rows, ascending score
+        positives = scores_t[k][order]
+        negatives = np.sort(scores_t[k][targets_t[k] == 0])
+        fp = negatives.size - np.searchsorted(negatives, positives, side='left')
+        ap[0, k] = _ranked_ap(positives, fp, compute)
+        if groups is None:
+            continue
+        of_group = groups[order, k]
+        for g in range(1, num_groups + 1):
+            member = of_group == g
+            ap[g, k] = _ranked_ap(positives[member], fp[member], compute)
+    return ap
+
+
+def average_precision(scores: ArrayLike,
+                      targets: ArrayLike,
+                      flavour: str = 'area',
+                      names: Sequence[str] | None = None) -> NDArray[np.float64]:
+    """Average precision of each class.
+
+    Images with equal scores form one point of the precision-recall curve, so the order of the
+    rows never matters; ``area`` equals ``sklearn.metrics.average_precision_score``.
+
+    Args:
+        scores: Shape (N, K), higher means surer.
+        targets: Shape (N, K): 1 positive, 0 negative, -1 ignored (dropped for that class).
+        flavour: ``area``: area under the curve without interpolation. ``voc11``: mean over the
+            recall levels 0, 0.1 .. 1 of the best precision at that recall or above (PASCAL VOC
+            2007). ``voc``: area under the monotone envelope (PASCAL VOC 2010 and later).
+        names: N image names for error messages.
+
+    Returns:
+        Shape (K,), values 0 to 1; NaN for a class without a positive.
+
+    Raises:
+        ValueError: Shapes differ, a target is not -1, 0 or 1, a score is not finite, or the
+            flavour is unknown.
+    """
+    checked_scores, checked_targets = check_scores_targets(scores, targets, names)
+    return grouped_average_precision(checked_scores, checked_targets, None, 0, flavour)[0]
+
+
+def mean_average_precision(ap: ArrayLike) -> float:
+    """Mean of per-class AP over the classes that have one.
+
+    Args:
+        ap: Shape (K,), NaN for a class without a positive.
+
+    Returns:
+        Unit of ``ap``; NaN when no class has a positive.
+    """
+    values = np.asarray(ap, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float('nan')

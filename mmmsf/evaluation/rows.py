@@ -1,0 +1,132 @@
+"""Compact rows of predictions and ground truth, read from the framework's data samples."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .functional.size_aware import areas_to_sizes
+from .functional.validation import check_scores_targets
+
+
+class EvaluationRows(NamedTuple):
+    """N images of K classes.
+
+    ``scores`` (N, K) float32; ``targets`` (N, K) int8, 1, 0 or -1; ``sizes`` (N, K) int8, 0 to
+    3 (see ``areas_to_sizes``); ``sample_idx`` (N,) int64, -1 where the sample had none.
+    """
+
+    scores: NDArray[np.float32]
+    targets: NDArray[np.int8]
+    sizes: NDArray[np.int8]
+    sample_idx: NDArray[np.int64]
+
+    def take(self, index: NDArray[np.int64]) -> 'EvaluationRows':
+        """The rows at ``index``, in its order."""
+        return EvaluationRows(self.scores[index], self.targets[index], self.sizes[index],
+                              self.sample_idx[index])
+
+
+def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
+    """Put batches one below the other; no batch at all gives N = K = 0."""
+    if not parts:
+        matrix = np.zeros((0, 0), dtype=np.int8)
+        return EvaluationRows(
+            matrix.astype(np.float32), matrix, matrix, np.zeros(0, dtype=np.int64))
+    return EvaluationRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def sample_name(sample: dict[str, Any], position: int) -> str:
+    """The image path of a sample; without one its index, without that its place in the batch."""
+    if sample.get('img_path') is not None:
+        return str(sample['img_path'])
+    if sample.get('sample_idx') is not None:
+        return f'sample_idx {int(sample["sample_idx"])}'
+    return f'sample {position} of the batch'
+
+
+def _matrix(vectors: list[torch.Tensor], key: str, names: list[str], length: int,
+            dtype: torch.dtype) -> NDArray[Any]:
+    """Stack B vectors of ``length`` entries and copy them to the CPU, shape (B, length)."""
+    for vector, name in zip(vectors, names, strict=True):
+        if vector.shape != (length, ):
+            raise ValueError(f'{key} must have shape ({length},), got {tuple(vector.shape)} '
+                             f'for {name}')
+    return torch.stack(vectors).detach().to('cpu', dtype).numpy()
+
+
+def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
+    """Targets (K,) of a sample, from ``gt_score`` or else from the indices in ``gt_label``."""
+    if sample.get('gt_score') is not None:
+        return torch.as_tensor(sample['gt_score'])
+    if sample.get('gt_label') is None:
+        raise ValueError(f'a sample needs gt_score or gt_label, got neither for {name}')
+    label = torch.as_tensor(sample['gt_label']).long().flatten()
+    if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
+        raise ValueError(f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} '
+                         f'for {name}')
+    target = torch.zeros(num_classes, dtype=torch.int8, device=label.device)
+    target[label] = 1
+    return target
+
+
+def _area_scale(sample: dict[str, Any], name: str) -> float:
+    """Area of the network's input over the area of the image file."""
+    for key in ('ori_shape', 'img_shape'):
+        if sample.get(key) is None:
+            raise ValueError(f"size_at='input' needs {key} in every sample, none for {name}")
+    ori_h, ori_w = sample['ori_shape'][:2]
+    img_h, img_w = sample['img_shape'][:2]
+    return float(img_h * img_w) / float(ori_h * ori_w)
+
+
+def _sizes(samples: Sequence[dict[str, Any]], names: list[str], num_classes: int,
+           thresholds: Sequence[float], size_at: str) -> NDArray[np.int8]:
+    unknown = torch.full((num_classes, ), float('nan'))
+    vectors = [unknown if sample.get('gt_area') is None
+               else torch.as_tensor(sample['gt_area']).cpu() for sample in samples]
+    areas = _matrix(vectors, 'gt_area', names, num_classes, torch.float64)
+    if size_at == 'input':
+        scale = [_area_scale(sample, name) for sample, name in zip(samples, names, strict=True)]
+        areas = areas * np.array(scale)[:, None]
+    return areas_to_sizes(areas, thresholds)
+
+
+def rows_from_samples(samples: Sequence[dict[str, Any]],
+                      size_thresholds: Sequence[float] | None = None,
+                      size_at: str = 'original') -> EvaluationRows:
+    """Read one batch of B samples; the samples stay as they are and no memory is shared.
+
+    Args:
+        samples: Dicts with ``pred_score`` (K,) and ``gt_score`` (K,) of 1, 0, -1, or
+            ``gt_label`` (class indices) in its place; optional ``gt_area`` (K,) in px^2 of the
+            image file (NaN where none), ``sample_idx``, ``img_path``, ``ori_shape`` and
+            ``img_shape`` (height, width). Tensors may be on any device.
+        size_thresholds: Bounds in px^2 for ``areas_to_sizes``; ``None`` leaves all sizes 0.
+        size_at: ``original``: areas as they are. ``input``: areas times the area of
+            ``img_shape`` over that of ``ori_shape``, right for a plain resize without crop.
+
+    Raises:
+        ValueError: An entry is missing, has another length than the first ``pred_score`` or a
+            value that is not allowed (NaN and infinite scores too); the message names the image.
+    """
+    if not samples:
+        return concat_rows([])
+    names = [sample_name(sample, i) for i, sample in enumerate(samples)]
+    for sample, name in zip(samples, names, strict=True):
+        if sample.get('pred_score') is None:
+            raise ValueError(f'a sample needs pred_score, got none for {name}')
+    predictions = [torch.as_tensor(sample['pred_score']) for sample in samples]
+    num_classes = predictions[0].numel()
+    scores = _matrix(predictions, 'pred_score', names, num_classes, torch.float32)
+    given = [_target(sample, num_classes, name)
+             for sample, name in zip(samples, names, strict=True)]
+    targets = _matrix(given, 'gt_score', names, num_classes, torch.float32)
+    scores, targets = check_scores_targets(scores, targets, names)
+    sizes = (np.zeros(targets.shape, dtype=np.int8) if size_thresholds is None
+             else _sizes(samples, names, num_classes, size_thresholds, size_at))
+    index = [-1 if sample.get('sample_idx') is None else int(sample['sample_idx'])
+             for sample in samples]
+    return EvaluationRows(scores, targets, sizes, np.array(index, dtype=np.int64))

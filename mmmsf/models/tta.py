@@ -1,0 +1,38 @@
+"""Test-time augmentation for multi-label models."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseTTAModel
+from mmpretrain.structures import DataSample
+
+from mmmsf.registry import MODELS
+
+
+@MODELS.register_module()
+class AverageScoreTTA(BaseTTAModel):
+    """Average the scores of an image's views and threshold the average.
+
+    MMPretrain's ``AverageClsScoreTTA`` keeps the labels of the first view.
+    """
+
+    def merge_preds(self, data_samples_list: Sequence[Sequence[DataSample]]) -> list[DataSample]:
+        """Merge the predictions of all views.
+
+        Args:
+            data_samples_list: for each image its predictions, one a view.
+
+        Returns:
+            For each image its first prediction with ``pred_score`` (K,)
+            averaged and ``pred_label`` taken from it.
+        """
+        head = self.module.head
+        merged = []
+        for views in data_samples_list:
+            score = torch.stack([view.pred_score for view in views]).mean(dim=0)
+            if head.thr is not None:
+                label = torch.where(score >= head.thr)[0]
+            else:
+                label = score.topk(head.topk).indices
+            merged.append(views[0].set_pred_score(score).set_pred_label(label))
+        return merged

@@ -1,0 +1,34 @@
+"""Fixtures for all tests."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+import mmmsf  # noqa: F401  registers the components
+
+# The tools set this; tests of saving and loading run under the same rule.
+os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+torch.set_num_threads(1)
+
+
+class _Lines(logging.Handler):
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def capture_log() -> Iterator[list[str]]:
+    """Messages that reach MMEngine's current logger while the test runs."""
+    logger, handler = MMLogger.get_current_instance(), _Lines()
+    logger.addHandler(handler)
+    yield handler.lines
+    logger.removeHandler(handler)

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from mmmsf.engine import launch
+
+MODEL = dict(
+    type='ImageClassifier', backbone=dict(type='ResNet', depth=18, out_indices=(2, 3)),
+    neck=dict(type='mmmsf.MSFNeck', in_channels=[256, 512], embed_dims=8),
+    head=dict(type='mmmsf.MSFHead', num_classes=3, embed_dims=8, num_heads=2,
+              feedforward_channels=8))
+
+
+def test_work_dir_order() -> None:
+    for cfg_dir, argument, expected in (('a', 'b', 'b'), ('a', None, 'a'),
+                                        (None, None, 'work_dirs/exp')):
+        cfg = Config(dict(work_dir=cfg_dir))
+        launch.set_work_dir(cfg, 'configs/exp.py', argument)
+        assert cfg.work_dir == expected
+
+
+def test_dataloader_defaults_keep_what_is_set() -> None:
+    cfg = Config(dict(train_dataloader=dict(num_workers=2, pin_memory=True), val_dataloader=dict(),
+                      test_dataloader=None))
+    launch.set_dataloader_defaults(cfg)
+    assert cfg.train_dataloader.pin_memory is True
+    assert cfg.train_dataloader.persistent_workers is True
+    assert cfg.val_dataloader.persistent_workers is False
+    assert cfg.val_dataloader.collate_fn == dict(type='default_collate')
+    assert cfg.test_dataloader is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='the choice on a machine without a GPU')
+def test_amp_without_a_gpu() -> None:
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    launch.set_amp(cfg)
+    assert cfg.optim_wrapper.type == 'mmmsf.CpuAmpOptimWrapper'
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='the choice on a machine without a GPU')
+def test_other_launchers_need_a_gpu() -> None:
+    with pytest.raises(ValueError, match="only launcher='pytorch' .* got 'slurm'"):
+        launch.prepare_distributed(Config(dict()), 'slurm')
+
+
+def test_show_dir_needs_the_hook() -> None:
+    cfg = Config(dict(custom_hooks=[dict(type='mmmsf.ContactSheetHook')]))
+    launch.set_show_dir(cfg, 'out')
+    assert cfg.custom_hooks[0].show_dir == 'out'
+    with pytest.raises(ValueError, match='--show-dir needs'):
+        launch.set_show_dir(Config(dict()), 'out')
+
+
+def test_default_tta_averages_the_image_and_its_mirror_image() -> None:
+    pipeline = [dict(type='mmmsf.LoadImage'), dict(type='PackInputs')]
+    cfg = Config(dict(model=MODEL, test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    launch.set_tta(cfg)
+    assert cfg.test_dataloader.dataset.pipeline[-1].type == 'TestTimeAug'
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg.model).eval()
+    scores = [torch.tensor([0.9, 0.6, 0.2]), torch.tensor([0.7, 0.2, 0.4])]
+    views = [DataSample().set_pred_score(s).set_pred_label([0, 1]) for s in scores]
+    merged, = model.merge_preds([views])
+    torch.testing.assert_close(merged.pred_score, torch.tensor([0.8, 0.4, 0.3]))
+    assert merged.pred_label.tolist() == [0]

@@ -1,0 +1,61 @@
+"""Train a model: ``python tools/train.py CONFIG``."""
+
+import argparse
+
+from _cli import add_common_arguments, harden
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train and validate a model.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from this checkpoint, or from the last one in the work dir')
+    parser.add_argument('--amp', action='store_true',
+                        help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by actual / base batch size')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='same seed, same weights, at some cost in speed')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    from mmengine.config import Config
+
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.engine import launch
+
+    launch.set_local_rank(args.local_rank)
+    cfg = Config.fromfile(args.config)
+    launch.set_work_dir(cfg, args.config, args.work_dir)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        launch.set_amp(cfg)
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise SystemExit(f'--auto-scale-lr: {args.config} has no '
+                             '`auto_scale_lr=dict(base_batch_size=...)`')
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None:
+        cfg.setdefault('randomness', dict()).seed = args.seed
+    if args.deterministic:
+        cfg.setdefault('randomness', dict()).deterministic = True
+    launch.set_dataloader_defaults(cfg)
+    launch.prepare_distributed(cfg, args.launcher)
+    launch.build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
