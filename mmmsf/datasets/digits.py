@@ -14,12 +14,13 @@ from mmengine.dist import barrier, get_rank, is_distributed
 from mmmsf.registry import DATASETS
 
 from .coco import CocoMultiLabel
-from .digits_write import SPLITS, DigitSpec, write_digits
+from .digits_spec import SPLITS, DigitSpec
+from .digits_write import write_digits
 
 
 @DATASETS.register_module()
 class ScaledDigits(CocoMultiLabel):
-    """Images of 1 to ``max_digits`` handwritten digits of log-uniform size on a coloured ground.
+    """Images of 1 to ``max_digits`` handwritten digits of many sizes on a coloured ground.
 
     The ten classes are '0' to '9'. The set is drawn on first use under
     ``<data_root>/<size>px_seed<seed>_<hash>``, as PNG files with COCO instances
@@ -37,6 +38,9 @@ class ScaledDigits(CocoMultiLabel):
             is about as high and two thirds as wide.
         max_digit: largest side of a digit's square in pixels.
         max_digits: most digits in one image.
+        size_law: 'uniform' sides, or 'log' for log-uniform ones: more small digits.
+        contrast: 'light' digits on dark ground, or 'both' light on dark and dark on
+            light.
         clutter: number of faint strokes and blobs behind the digits.
         seed: of the drawing and of the division of the handwriting.
         filter_cfg, pipeline, ...: as in ``MultiLabelData``.
@@ -51,9 +55,11 @@ class ScaledDigits(CocoMultiLabel):
         split: str = 'train',
         num_images: Mapping[str, int] | None = None,
         image_size: int = 64,
-        min_digit: int = 7,
-        max_digit: int = 42,
+        min_digit: int = 10,
+        max_digit: int = 50,
         max_digits: int = 5,
+        size_law: str = 'uniform',
+        contrast: str = 'light',
         clutter: int = 0,
         seed: int = 0,
         **kwargs: Any,
@@ -66,7 +72,8 @@ class ScaledDigits(CocoMultiLabel):
         self.digits_root = os.path.expanduser(data_root)
         self.spec = DigitSpec(
             **counts, image_size=image_size, min_digit=min_digit, max_digit=max_digit,
-            max_digits=max_digits, clutter=clutter, seed=seed)
+            max_digits=max_digits, size_law=size_law, contrast=contrast, clutter=clutter,
+            seed=seed)
         super().__init__(
             ann_file=f'annotations/instances_{split}.json',
             data_root=os.path.join(self.digits_root, self.spec.folder),

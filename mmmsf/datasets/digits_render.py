@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .digits_spec import DigitSpec
+
 LUMA = np.array([0.114, 0.587, 0.299])  # weights of B, G, R (ITU-R BT.601)
 MIN_CONTRAST = 100.0  # least luma distance, of 255, between a digit and what is behind it
 VISIBLE = 0.25  # least opacity at which a pixel counts as part of the digit
 TRIES = 40  # random positions tried before a digit is dropped
+DARK = 120.0  # largest value of a background's channels under light digits
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,16 @@ class PlacedDigit:
     box: tuple[int, int, int, int]
 
 
-def draw_sides(rng: np.random.Generator, count: int, low: int, high: int) -> list[int]:
-    """``count`` sides in pixels, log-uniform over [low, high], the largest first."""
-    sides = np.exp(rng.uniform(np.log(low), np.log(high + 1), size=count)).astype(int)
+def draw_sides(rng: np.random.Generator, count: int, low: int, high: int,
+               law: str) -> list[int]:
+    """``count`` sides in pixels over [low, high], the largest first.
+
+    They are uniform, or with ``law='log'`` log-uniform: more small ones.
+    """
+    if law == 'log':
+        sides = np.exp(rng.uniform(np.log(low), np.log(high + 1), size=count))
+    else:
+        sides = rng.uniform(low, high + 1, size=count)
     return sorted((int(side) for side in np.clip(sides, low, high)), reverse=True)
 
 
@@ -73,10 +83,14 @@ def tight_box(alpha: np.ndarray) -> tuple[int, int, int, int]:
     return x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1
 
 
-def draw_background(rng: np.random.Generator, image_size: int) -> np.ndarray:
-    """A linear gradient between two related colours: float64 (S, S, 3) in 0 to 255."""
-    first = rng.uniform(0, 255, 3)
-    second = np.clip(first + rng.uniform(-60, 60, 3), 0, 255)
+def draw_background(rng: np.random.Generator, image_size: int, contrast: str) -> np.ndarray:
+    """A linear gradient between two related colours: float64 (S, S, 3) in 0 to 255.
+
+    The colours are any, or with ``contrast='light'`` dark ones.
+    """
+    brightest = DARK if contrast == 'light' else 255.0
+    first = rng.uniform(0, brightest, 3)
+    second = np.clip(first + rng.uniform(-60, 60, 3), 0, brightest)
     angle = rng.uniform(0, 2 * np.pi)
     axis = np.linspace(-0.5, 0.5, image_size)
     ramp = np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None]
@@ -101,55 +115,55 @@ def draw_clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np
     return canvas
 
 
-def pick_colour(rng: np.random.Generator, behind: np.ndarray) -> np.ndarray:
+def pick_colour(rng: np.random.Generator, behind: np.ndarray, contrast: str) -> np.ndarray:
     """A random BGR colour that stands out.
 
     Args:
+        rng: consumed.
         behind: (h, w, 3) pixels that the digit will cover.
+        contrast: ``'light'``: lighter than what it covers; ``'both'``: lighter
+            or darker.
 
     Returns:
         float64 (3,) whose luma is ``MIN_CONTRAST`` or more away from the mean
-        luma of ``behind``; black or white when random tries find none.
+        luma of ``behind``; white or black when random tries find none.
     """
     luma = float((behind @ LUMA).mean())
     for colour in rng.uniform(0, 255, size=(16, 3)):
-        if abs(float(colour @ LUMA) - luma) >= MIN_CONTRAST:
+        step = float(colour @ LUMA) - luma
+        if (step if contrast == 'light' else abs(step)) >= MIN_CONTRAST:
             return colour
-    return np.full(3, 255.0 if luma < 127.5 else 0.0)
+    return np.full(3, 255.0 if contrast == 'light' or luma < 127.5 else 0.0)
 
 
 def render_image(
     rng: np.random.Generator,
     images: np.ndarray,
     pool: np.ndarray,
-    image_size: int,
-    side_range: tuple[int, int],
-    max_digits: int,
-    clutter: int,
+    spec: DigitSpec,
 ) -> tuple[np.ndarray, list[PlacedDigit]]:
-    """One image with 1 to ``max_digits`` digits.
+    """One image with 1 to ``spec.max_digits`` digits.
 
     Args:
         rng: consumed; the same state gives the same image.
         images: (N, 8, 8) handwritten digits, values 0 to 16.
         pool: the sample numbers that may be drawn.
-        image_size: side S of the image in pixels.
-        side_range: least and largest side of a digit's square in pixels.
-        max_digits: most digits in one image.
-        clutter: number of distractors behind the digits.
+        spec: sizes, number and colours; see ``ScaledDigits``.
 
     Returns:
         uint8 BGR image (S, S, 3) and the digits in it, whose boxes are disjoint.
     """
-    canvas = draw_clutter(rng, draw_background(rng, image_size), clutter)
+    canvas = draw_background(rng, spec.image_size, spec.contrast)
+    canvas = draw_clutter(rng, canvas, spec.clutter)
     canvas = np.clip(canvas + rng.normal(0, 4, canvas.shape), 0, 255)
-    sides = draw_sides(rng, int(rng.integers(1, max_digits + 1)), *side_range)
+    count = int(rng.integers(1, spec.max_digits + 1))
+    sides = draw_sides(rng, count, spec.min_digit, spec.max_digit, spec.size_law)
     digits = []
-    for x, y, side in place_squares(rng, sides, image_size):
+    for x, y, side in place_squares(rng, sides, spec.image_size):
         index = int(rng.choice(pool))
         alpha = digit_alpha(images[index], side)
         behind = canvas[y:y + side, x:x + side]
-        colour = pick_colour(rng, behind)
+        colour = pick_colour(rng, behind, spec.contrast)
         canvas[y:y + side, x:x + side] = behind + alpha[..., None] * (colour - behind)
         left, top, width, height = tight_box(alpha)
         digits.append(PlacedDigit(index, (x + left, y + top, width, height)))

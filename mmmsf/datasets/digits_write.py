@@ -1,12 +1,11 @@
 """Writing the scaled-digits set to disk, whole or not at all."""
 
-import hashlib
 import json
 import os
 import shutil
 import sys
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +16,10 @@ from mmengine.utils import ProgressBar
 from sklearn.datasets import load_digits
 
 from .digits_render import PlacedDigit, render_image
+from .digits_spec import GENERATOR_VERSION, SPLITS, DigitSpec
 
-GENERATOR_VERSION = 1  # raise it with any change that alters the images or labels
-SPLITS = ('train', 'val')
 BAR_STEP = 250  # images between two steps of the progress bar
 TRAIN_SHARE = 0.8  # of the handwritten digits of each class
-
-
-@dataclass(frozen=True)
-class DigitSpec:
-    """Everything that determines a scaled-digits set; the fields are ``ScaledDigits``' arguments.
-
-    Raises:
-        ValueError: a field is out of its range; the message names it.
-    """
-
-    train: int = 4000
-    val: int = 1000
-    image_size: int = 64
-    min_digit: int = 7
-    max_digit: int = 42
-    max_digits: int = 5
-    clutter: int = 0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, low in dict(train=1, val=1, min_digit=5, max_digits=1, clutter=0,
-                              seed=0).items():
-            if getattr(self, name) < low:
-                raise ValueError(f'{name} must be at least {low}, got {getattr(self, name)}')
-        if not self.min_digit <= self.max_digit <= self.image_size:
-            raise ValueError('min_digit <= max_digit <= image_size must hold, got '
-                             f'{self.min_digit}, {self.max_digit}, {self.image_size}')
-
-    @property
-    def folder(self) -> str:
-        """Folder name; another spec or generator version has another name."""
-        text = json.dumps([GENERATOR_VERSION, asdict(self)], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f'{self.image_size}px_seed{self.seed}_{digest}'
 
 
 def split_samples(targets: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -110,9 +74,7 @@ def write_split(folder: Path, spec: DigitSpec, split: str, bar: ProgressBar) -> 
     (folder / split).mkdir(parents=True)
     for image_id in range(1, getattr(spec, split) + 1):
         rng = np.random.default_rng([spec.seed, SPLITS.index(split), image_id])
-        pixels, digits = render_image(
-            rng, source.images, pool, spec.image_size, (spec.min_digit, spec.max_digit),
-            spec.max_digits, spec.clutter)
+        pixels, digits = render_image(rng, source.images, pool, spec)
         name = f'{image_id:06d}.png'
         encoded = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
         (folder / split / name).write_bytes(encoded.tobytes())

@@ -1,7 +1,10 @@
 """What plugs into MMEngine's runner: hooks, schedules, optimizer wrappers, launching."""
 
-from .hooks import ClassCheckHook, ContactSheetHook, ReportHook
+from .hooks import ChannelsLastHook, ClassCheckHook, ContactSheetHook, ReportHook
 from .optim_wrapper import CpuAmpOptimWrapper
 from .schedulers import OneCycleLR
 
-__all__ = ['ClassCheckHook', 'ContactSheetHook', 'CpuAmpOptimWrapper', 'OneCycleLR', 'ReportHook']
+__all__ = [
+    'ChannelsLastHook', 'ClassCheckHook', 'ContactSheetHook', 'CpuAmpOptimWrapper', 'OneCycleLR',
+    'ReportHook',
+]

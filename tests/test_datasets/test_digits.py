@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from mmmsf.datasets import ScaledDigits, digits, digits_render, digits_write
+from mmmsf.datasets import ScaledDigits, digits, digits_render, digits_spec, digits_write
 from mmmsf.datasets.digits_render import (
     LUMA,
     MIN_CONTRAST,
@@ -19,7 +19,8 @@ from mmmsf.datasets.digits_render import (
     place_squares,
     tight_box,
 )
-from mmmsf.datasets.digits_write import DigitSpec, split_samples, write_digits
+from mmmsf.datasets.digits_spec import DigitSpec
+from mmmsf.datasets.digits_write import split_samples, write_digits
 from mmmsf.registry import DATASETS
 
 SMALL = dict(train=120, val=30)
@@ -91,11 +92,11 @@ def test_boxes_are_disjoint(folder, split):
 
 def test_sizes_span_a_factor_of_five(folder):
     heights = np.array([a['bbox'][3] for a in read(folder, 'train')['annotations']])
-    assert heights.min() >= 6 and heights.max() <= 42
+    assert heights.min() >= 9 and heights.max() <= 50
     assert heights.max() / heights.min() >= 5
-    # log-uniform: each third of the range in octaves is well filled
-    thirds = np.digitize(heights, [7 * 6 ** (1 / 3), 7 * 6 ** (2 / 3)])
-    assert (np.bincount(thirds, minlength=3) / len(heights)).min() > 0.15
+    # every quarter of the range is well filled
+    quarters = np.digitize(heights, [20, 30, 40])
+    assert (np.bincount(quarters, minlength=4) / len(heights)).min() > 0.1
 
 
 def ink(index, width, height):
@@ -167,7 +168,8 @@ def test_same_spec_same_bytes(tmp_path, folder):
 def test_other_spec_other_folder(tmp_path):
     specs = [DigitSpec(), DigitSpec(seed=1), DigitSpec(clutter=1), DigitSpec(image_size=96),
              DigitSpec(train=10), DigitSpec(val=10), DigitSpec(max_digits=2),
-             DigitSpec(min_digit=8), DigitSpec(max_digit=40)]
+             DigitSpec(min_digit=8), DigitSpec(max_digit=40), DigitSpec(size_law='log'),
+             DigitSpec(contrast='both')]
     assert len({spec.folder for spec in specs}) == len(specs)
     assert DigitSpec(image_size=96, seed=7).folder.startswith('96px_seed7_')
 
@@ -181,7 +183,7 @@ def test_seed_and_clutter_change_the_pixels(tmp_path, folder, change, share):
 
 def test_generator_version_is_in_the_name(monkeypatch):
     before = DigitSpec().folder
-    monkeypatch.setattr(digits_write, 'GENERATOR_VERSION', 10_000)
+    monkeypatch.setattr(digits_spec, 'GENERATOR_VERSION', 10_000)
     assert DigitSpec().folder != before
 
 
@@ -300,8 +302,10 @@ def test_lazy_init_writes_nothing(tmp_path):
     (dict(num_images=dict(train=3)), r"num_images must have the keys .* got \{'train': 3\}"),
     (dict(num_images=dict(train=0, val=1)), 'train must be at least 1, got 0'),
     (dict(min_digit=4), 'min_digit must be at least 5, got 4'),
-    (dict(max_digit=65), 'min_digit <= max_digit <= image_size must hold, got 7, 65, 64'),
-    (dict(min_digit=43), 'must hold, got 43, 42, 64'),
+    (dict(max_digit=65), 'min_digit <= max_digit <= image_size must hold, got 10, 65, 64'),
+    (dict(min_digit=51), 'must hold, got 51, 50, 64'),
+    (dict(size_law='square'), "size_law must be one of .* got 'square'"),
+    (dict(contrast='dark'), "contrast must be one of .* got 'dark'"),
     (dict(max_digits=0), 'max_digits must be at least 1, got 0'),
     (dict(clutter=-1), 'clutter must be at least 0, got -1'),
     (dict(seed=-1), 'seed must be at least 0, got -1'),
@@ -317,19 +321,29 @@ def test_a_digit_that_does_not_fit_is_dropped():
     assert place_squares(np.random.default_rng(0), [50], image_size=50) == [(0, 0, 50)]
 
 
-def test_sides_are_log_uniform():
-    sides = np.array(draw_sides(np.random.default_rng(0), 20_000, 7, 42))
+@pytest.mark.parametrize('law, middle', [('log', np.sqrt(7 * 43)), ('uniform', 25)])
+def test_distribution_of_the_sides(law, middle):
+    sides = np.array(draw_sides(np.random.default_rng(0), 20_000, 7, 42, law))
     assert sides.min() == 7 and sides.max() == 42 and (np.diff(sides) <= 0).all()
-    middle = np.sqrt(7 * 43)
     assert abs((sides < middle).mean() - 0.5) < 0.03
 
 
 @pytest.mark.parametrize('grey', [0, 100, 127, 160, 255])
 def test_colour_contrast(grey):
     behind = np.full((3, 3, 3), float(grey))
+    steps = np.array([pick_colour(np.random.default_rng(seed), behind, 'both') @ LUMA - grey
+                      for seed in range(50)])
+    assert (np.abs(steps) >= MIN_CONTRAST).all()
+    if grey == 127:
+        assert steps.min() < 0 < steps.max()
+
+
+def test_light_digits_on_dark_ground():
     for seed in range(50):
-        colour = pick_colour(np.random.default_rng(seed), behind)
-        assert abs(colour @ LUMA - grey) >= MIN_CONTRAST
+        rng = np.random.default_rng(seed)
+        ground = digits_render.draw_background(rng, 16, 'light')
+        assert ground.max() <= digits_render.DARK
+        assert pick_colour(rng, ground, 'light') @ LUMA - ground.mean((0, 1)) @ LUMA >= MIN_CONTRAST
 
 
 @pytest.mark.parametrize('side', [5, 8, 42])

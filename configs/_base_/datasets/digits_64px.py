@@ -11,7 +11,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=1,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -25,6 +25,6 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = val_dataloader
 
-# On a 64-px image COCO's bounds (32 and 96 px) would call nothing large: scaled to 12 and 24 px.
-val_evaluator = dict(type='mmmsf.MultiLabelMetric', size_thresholds=(12.0**2, 24.0**2))
+# On a 64-px image COCO's bounds (32 and 96 px) would call nothing large: here 16 and 32 px.
+val_evaluator = dict(type='mmmsf.MultiLabelMetric', size_thresholds=(16.0**2, 32.0**2))
 test_evaluator = val_evaluator

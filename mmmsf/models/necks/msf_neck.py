@@ -60,6 +60,7 @@ class MSFNeck(BaseModule):
         self.in_channels = in_channels
         self.scales = tuple(scales)
         self.interpolation = interpolation
+        self.stride_padding = stride_padding
         self.convs = nn.ModuleDict()
         if 'large' in scales:
             self.convs['large'] = nn.Conv2d(in_channels[0], embed_dims, 1)
@@ -84,6 +85,12 @@ class MSFNeck(BaseModule):
                     'MSFNeck takes maps of shape (B, C, h, w) with '
                     f'C = in_channels = {self.in_channels}, but the backbone gave shapes {got}. '
                     "Set the neck's `in_channels`, or `out_type='featmap'` for a ViT.")
+        if 'small' in self.scales and min(got[-1][-2:]) + 2 * self.stride_padding < 3:
+            raise ValueError(
+                f'with stride_padding={self.stride_padding} the 3x3 convolution of the small scale '
+                f'needs a last map of at least {3 - 2 * self.stride_padding} x '
+                f'{3 - 2 * self.stride_padding}, but the backbone gave shapes {got}. Use larger '
+                'images or stride_padding=1.')
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Make one map for each scale.

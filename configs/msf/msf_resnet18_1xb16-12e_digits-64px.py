@@ -1,0 +1,9 @@
+# The main job of the README: minutes on two CPU cores, no download.
+_base_ = [
+    '../_base_/models/msf_resnet18_digits.py',
+    '../_base_/datasets/digits_64px.py',
+    '../_base_/schedules/adamw_onecycle_12e_digits.py',
+    '../_base_/default_runtime.py',
+]
+
+custom_hooks = _base_.custom_hooks + [dict(type='mmmsf.ChannelsLastHook')]

@@ -1,0 +1,22 @@
+"""Lay convolution weights out channels last."""
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmmsf.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Move the model to ``torch.channels_last`` before a run.
+
+    Same numbers up to rounding; faster for narrow networks on a CPU and for
+    mixed precision on a GPU. The inputs follow the weights by themselves.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Change the memory format in place."""
+        runner.model.to(memory_format=torch.channels_last)
