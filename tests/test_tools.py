@@ -14,7 +14,7 @@ import torch
 from mmmsf.evaluation import Predictions
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-12e_digits-64px.py'
+CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
 NUM_VAL = 23  # odd: two processes get 12 each, so one image is dealt twice
 TINY = [
     'model.neck.embed_dims=16', 'model.head.embed_dims=16', 'model.head.feedforward_channels=16',

@@ -54,10 +54,10 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
                          f'got {launcher!r}')
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
-    wrapper = cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
-    wrapper.device_ids = None
-    wrapper.setdefault('find_unused_parameters', cfg.get('find_unused_parameters', False))
-    wrapper.setdefault('broadcast_buffers', False)
+    cfg.model_wrapper_cfg = dict(
+        dict(type='MMDistributedDataParallel', broadcast_buffers=False,
+             find_unused_parameters=cfg.get('find_unused_parameters', False)),
+        **cfg.get('model_wrapper_cfg', {}), device_ids=None)
 
 
 def build_runner(cfg: Config) -> Runner:

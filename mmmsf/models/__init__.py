@@ -1,8 +1,10 @@
 """Model components: necks, heads, losses and the plain layers they are made of."""
 
-from .heads import MSFHead
+from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import AsymmetricLoss
 from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
-__all__ = ['AsymmetricLoss', 'AverageScoreTTA', 'MSFHead', 'MSFNeck']
+__all__ = [
+    'AsymmetricLoss', 'AverageScoreTTA', 'MLDecoderHead', 'MSFHead', 'MSFNeck', 'Query2LabelHead',
+]

@@ -3,6 +3,7 @@ data_root = 'data/scaled_digits'
 
 train_pipeline = [
     dict(type='mmmsf.LoadImage'),
+    dict(type='RandomCrop', crop_size=64, padding=4, padding_mode='edge'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [

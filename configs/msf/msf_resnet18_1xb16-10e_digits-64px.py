@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/msf_resnet18_digits.py',
     '../_base_/datasets/digits_64px.py',
-    '../_base_/schedules/adamw_onecycle_12e_digits.py',
+    '../_base_/schedules/adamw_onecycle_10e_digits.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -1,0 +1,135 @@
+"""PASCAL VOC, and any data in its layout, as multi-label classification."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.fileio import join_path
+
+from mmmsf.registry import DATASETS
+
+from .base import MultiLabelData, check_classes
+from .categories import VOC_CLASSES
+from .voc_xml import (
+    VocObject,
+    check_names,
+    largest_areas,
+    list_images,
+    read_image_set,
+    read_objects,
+)
+
+DIFFICULT_POLICIES = ('ignore', 'negative', 'positive')
+
+
+def voc_labels(
+    objects: Sequence[VocObject],
+    index_of: Mapping[str, int],
+    difficult: str,
+) -> dict[str, list]:
+    """Labels of one image.
+
+    Args:
+        objects: the image's objects.
+        index_of: class name -> class index.
+        difficult: what a class is that occurs only as difficult objects; see
+            ``VocMultiLabel``.
+
+    Returns:
+        ``gt_label``, sorted; ``areas``, parallel to it, in square pixels;
+        ``gt_ignore``, sorted, where there is any. The area is that of the
+        class's largest object that is not difficult, or of its largest
+        difficult one where it has no other.
+    """
+    areas = largest_areas(item for item in objects if not item.difficult)
+    only_difficult = {name: area for name, area
+                      in largest_areas(item for item in objects if item.difficult).items()
+                      if name not in areas}
+    if difficult == 'positive':
+        areas |= only_difficult
+    names = sorted(areas, key=index_of.__getitem__)
+    labels: dict[str, list] = dict(gt_label=[index_of[name] for name in names],
+                                   areas=[areas[name] for name in names])
+    if difficult == 'ignore' and only_difficult:
+        labels['gt_ignore'] = sorted(index_of[name] for name in only_difficult)
+    return labels
+
+
+@DATASETS.register_module()
+class VocMultiLabel(MultiLabelData):
+    """A folder in PASCAL VOC's layout: an image's labels are the names of its objects.
+
+    The images of ``ImageSets/Main/<split>.txt`` are at ``JPEGImages/<id>.jpg``
+    (own data may also have .jpeg or .png) and their objects in
+    ``Annotations/<id>.xml``. Images keep the list's order. VOC 2007 has 5,011
+    images in trainval and 4,952 in test; VOC 2012 has 11,540 in trainval (5,717
+    train, 5,823 val) and 10,991 in test, whose labels are not public.
+
+    Args:
+        data_root: the folder of one year, such as ``data/VOCdevkit/VOC2007``.
+        split: 'train', 'val', 'trainval', 'test' or the name of another list.
+        difficult: what a class is that occurs in an image only as objects
+            marked difficult: 'ignore' makes it neither positive nor negative,
+            as VOC's own evaluation does; 'negative'; 'positive'. A class with
+            an object that is not difficult is positive in any case.
+        labelled: False for a split without public labels: no XML file is read
+            and every class of every image is ignored.
+        classes, metainfo: class names in the order of their indices, for own
+            data; VOC's 20 by default.
+        filter_cfg, pipeline, ...: as in ``MultiLabelData``.
+
+    Raises:
+        FileNotFoundError: the split's list, the image folder, or the image or
+            XML file of a listed id is missing.
+        ValueError: ``difficult`` or ``split`` is out of range, a list or XML
+            file is not sound, or an object's class is not configured.
+    """
+
+    METAINFO = dict(classes=VOC_CLASSES)
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'trainval',
+        difficult: str = 'ignore',
+        labelled: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if difficult not in DIFFICULT_POLICIES:
+            raise ValueError(f'difficult must be one of {list(DIFFICULT_POLICIES)}, '
+                             f'got {difficult!r}')
+        if not split or os.path.basename(split) != split or '\\' in split:
+            raise ValueError('split must be the name of a list in ImageSets/Main without folder '
+                             f'and suffix, got {split!r}')
+        self.split = split
+        self.difficult = difficult
+        self.labelled = labelled
+        super().__init__(ann_file=f'ImageSets/Main/{split}.txt',
+                         data_root=os.path.expanduser(data_root), data_prefix='JPEGImages',
+                         **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read list and XML files into the items that ``MultiLabelData`` describes."""
+        check_classes(self._metainfo['classes'])
+        ids = read_image_set(self.ann_file)
+        names = list_images(self.img_prefix)
+        missing = [image_id for image_id in ids if image_id not in names]
+        if missing:
+            raise FileNotFoundError(f'{self.ann_file}: {len(missing)} of {len(ids)} ids have no '
+                                    f'image in {self.img_prefix}, the first is {missing[0]!r}')
+        return [dict(img_path=join_path(self.img_prefix, names[image_id]),
+                     **self._read_labels(image_id)) for image_id in ids]
+
+    def _read_labels(self, image_id: str) -> dict[str, list]:
+        classes = self._metainfo['classes']
+        if not self.labelled:
+            return dict(gt_label=[], areas=[], gt_ignore=list(range(len(classes))))
+        path = join_path(self.data_root, 'Annotations', f'{image_id}.xml')
+        try:
+            objects = read_objects(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{path}: no such annotation, but {self.ann_file} lists {image_id}; for a split '
+                'without labels set labelled=False') from error
+        check_names(path, objects, classes)
+        return voc_labels(objects, {name: k for k, name in enumerate(classes)}, self.difficult)

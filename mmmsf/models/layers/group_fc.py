@@ -1,0 +1,42 @@
+"""Fully connected layer in which each group of classes reads features of its own."""
+
+import torch
+from torch import Tensor, nn
+
+
+class GroupFullyConnected(nn.Module):
+    """Score the classes of each group from the group's features.
+
+    A group owns n = ceil(K / num_groups) neighbouring classes. Where K is not a
+    multiple of n, the last group owns fewer; its surplus weights take no part.
+    Groups that would own no class at all are not made: G = ceil(K / n) remain.
+
+    Source: Ridnik et al., "ML-Decoder: Scalable and Versatile Classification
+    Head", WACV 2023.
+
+    Args:
+        num_classes: classes K.
+        num_groups: wanted number of groups; above K it counts as K.
+        in_channels: features of a group.
+
+    Raises:
+        ValueError: a number is below 1.
+    """
+
+    def __init__(self, num_classes: int, num_groups: int, in_channels: int) -> None:
+        super().__init__()
+        for name, value in (('num_classes', num_classes), ('num_groups', num_groups),
+                            ('in_channels', in_channels)):
+            if value < 1:
+                raise ValueError(f'`{name}` must be at least 1, got {value}')
+        self.num_classes = num_classes
+        self.group_size = -(-num_classes // num_groups)
+        self.num_groups = -(-num_classes // self.group_size)
+        self.weight = nn.Parameter(torch.empty(self.num_groups, in_channels, self.group_size))
+        self.bias = nn.Parameter(torch.zeros(num_classes))
+        nn.init.xavier_normal_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, K) of group features (B, G, C)."""
+        scores = torch.einsum('bgc,gcn->bgn', x, self.weight)
+        return scores.flatten(1)[:, :self.num_classes] + self.bias
