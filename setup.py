@@ -77,13 +77,14 @@ setup(
     package_data={'mmmsf': ['py.typed']},
     python_requires='>=3.10',
     install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
+        'torch>=2.6',  # earlier releases cannot name a stand-in for `getattr` in safe loading
+        'torchvision>=0.21',
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
         'onedl-mmpretrain>=1.3.6',
         'pycocotools>=2.0.7',
         'scikit-learn>=1.3',
+        'matplotlib',
         'numpy',
         'packaging',
         'Pillow>=10.1',
@@ -92,7 +93,7 @@ setup(
     extras_require={
         'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0'],
         'export': ['onnx>=1.16', 'onnxruntime>=1.18'],
-        'vis': ['matplotlib>=3.8', 'tensorboard>=2.16'],
+        'vis': ['tensorboard>=2.16'],
         'lint': ['ruff>=0.6', 'mypy>=1.11'],
     },
     classifiers=[
