@@ -34,7 +34,7 @@ def shrink(cfg: Config, data_root: Path) -> None:
 
 
 def test_there_are_configs() -> None:
-    assert len(CONFIGS) >= 17
+    assert len(CONFIGS) >= 20
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT / 'configs')))
