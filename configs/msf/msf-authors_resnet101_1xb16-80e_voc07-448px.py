@@ -9,12 +9,7 @@ model = dict(
 train_dataloader = dict(batch_size=16)
 optim_wrapper = dict(optimizer=dict(lr=5e-5, weight_decay=5e-3))
 auto_scale_lr = dict(base_batch_size=16)
-custom_hooks = [
-    dict(type='mmmsf.ClassCheckHook'),
-    dict(type='mmmsf.ReportHook'),
-    dict(type='mmmsf.ContactSheetHook'),
-    dict(type='SyncBuffersHook'),
-    dict(type='EMAHook', momentum=3e-4, update_buffers=True, priority='ABOVE_NORMAL'),
-]
+# The last hook is the averaging.
+custom_hooks = _base_.custom_hooks[:-1] + [dict(_base_.custom_hooks[-1], momentum=3e-4)]
 val_evaluator = dict(thr=0.715)
 test_evaluator = val_evaluator

@@ -54,10 +54,9 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
                          f'got {launcher!r}')
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        dict(type='MMDistributedDataParallel', broadcast_buffers=False,
-             find_unused_parameters=cfg.get('find_unused_parameters', False)),
-        **cfg.get('model_wrapper_cfg', {}), device_ids=None)
+    defaults = dict(type='MMDistributedDataParallel', broadcast_buffers=False,
+                    find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = {**defaults, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
 
 
 def build_runner(cfg: Config) -> Runner:
