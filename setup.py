@@ -89,6 +89,7 @@ setup(
         'packaging',
         'Pillow>=10.1',
         'rich',
+        'safetensors>=0.4',
     ],
     extras_require={
         'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0'],

@@ -10,9 +10,11 @@ from .version import __version__
 
 check_framework()
 
-from . import datasets, engine, evaluation, models, visualization  # noqa: E402
+from . import apis, datasets, engine, evaluation, models, visualization  # noqa: E402
 from .utils.checkpoint import register_safe_globals  # noqa: E402
+from .utils.weights import register_safetensors  # noqa: E402
 
 register_safe_globals()
+register_safetensors()
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = ['__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models', 'visualization']

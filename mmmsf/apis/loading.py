@@ -1,0 +1,143 @@
+"""A trained model ready to predict, from a checkpoint and, where it lacks one, a config."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+from mmpretrain.models import ImageClassifier
+from numpy.typing import NDArray
+
+from ..utils.config_text import config_from_text
+from ..utils.weights import read_checkpoint
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """What prediction needs to know, K classes.
+
+    Attributes:
+        model: on its device, in evaluation mode.
+        cfg: the config it was built from.
+        classes: K names.
+        thresholds: (K,) float32; a score of at least this is a positive decision.
+        meta: the checkpoint's meta data.
+    """
+
+    model: ImageClassifier
+    cfg: Config
+    classes: tuple[str, ...]
+    thresholds: NDArray[np.float32]
+    meta: dict[str, Any]
+
+    @property
+    def pipeline(self) -> list[dict[str, Any]]:
+        """Config of the test pipeline."""
+        loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader')
+        if loader is None:
+            raise ValueError('the config has no `test_dataloader` and so no test pipeline')
+        return list(loader.dataset.pipeline)
+
+
+def _without_init(cfg: Any) -> Any:
+    """A copy without any ``init_cfg``: weights are loaded, nothing must be fetched."""
+    if isinstance(cfg, dict):
+        return {key: _without_init(value) for key, value in cfg.items() if key != 'init_cfg'}
+    if isinstance(cfg, list | tuple):
+        return type(cfg)(_without_init(value) for value in cfg)
+    return cfg
+
+
+def build_model(cfg: Config) -> ImageClassifier:
+    """Build the config's model with random weights, in evaluation mode."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model_cfg = _without_init(cfg.model.to_dict())
+        preprocessor = model_cfg.get('data_preprocessor') or cfg.get('data_preprocessor')
+        if preprocessor is not None:
+            model_cfg['data_preprocessor'] = dict(preprocessor)
+        return ROOT_MODELS.build(model_cfg).eval()
+
+
+def _load_weights(model: ImageClassifier, state: dict[str, Any], source: str) -> None:
+    """Load all weights or raise."""
+    own = model.state_dict()
+    wrong = [f'{name}: {tuple(value.shape)} in the file, {tuple(own[name].shape)} in the model'
+             for name, value in state.items() if name in own and value.shape != own[name].shape]
+    missing = sorted(own.keys() - state.keys())
+    left_over = sorted(state.keys() - own.keys())
+    problems = [f'{what}: {", ".join(names[:4])}{" ..." if len(names) > 4 else ""}'
+                for what, names in (('missing', missing), ('left over', left_over),
+                                    ('other shape', wrong)) if names]
+    if problems:
+        raise ValueError(f'the weights of {source} do not fit the config; {"; ".join(problems)}')
+    model.load_state_dict(state)
+
+
+def _classes(meta: dict[str, Any], cfg: Config, num_classes: int) -> tuple[str, ...]:
+    dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
+    names = dataset_meta.get('classes')
+    if names is None:
+        for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+            found = (cfg.get(loader) or {}).get('dataset', {}).get('metainfo') or {}
+            names = names or found.get('classes')
+    if names is None:
+        return tuple(map(str, range(num_classes)))
+    if len(names) != num_classes:
+        raise ValueError(f'the checkpoint names {len(names)} classes, its model has {num_classes}')
+    return tuple(map(str, names))
+
+
+def _thresholds(meta: dict[str, Any], thr: float | None, num_classes: int) -> NDArray[np.float32]:
+    """Those tuned and stored in the checkpoint, else the head's, else 0.5."""
+    stored = meta.get('thresholds')
+    if stored is None:
+        return np.full(num_classes, 0.5 if thr is None else thr, np.float32)
+    values = np.asarray(stored, np.float32)
+    if values.shape != (num_classes, ) or not np.isfinite(values).all():
+        raise ValueError(f'the thresholds in the checkpoint must be {num_classes} finite numbers, '
+                         f'got shape {values.shape}')
+    return values
+
+
+def load_model(checkpoint: str | Path, config: str | Path | Config | None = None,
+               device: str | torch.device | None = None) -> LoadedModel:
+    """Load a trained multi-label model.
+
+    Args:
+        checkpoint: a ``.pth`` of a training run or a file of ``tools/publish_model.py``. The
+            averaged weights are taken where the run kept an average.
+        config: by default the one that the checkpoint carries, read as data.
+        device: by default the GPU where there is one.
+
+    Returns:
+        The model with its classes and thresholds.
+
+    Raises:
+        FileNotFoundError: checkpoint or config does not exist.
+        ValueError: the checkpoint cannot be read, carries no config where none is given, or its
+            weights do not fit.
+    """
+    found = read_checkpoint(checkpoint)
+    meta = found['meta']
+    if config is None:
+        if not isinstance(meta.get('cfg'), str):
+            raise ValueError(f'{checkpoint} carries no config; name one')
+        try:
+            config = config_from_text(meta['cfg'])
+        except ValueError as error:
+            raise ValueError(f'the config in {checkpoint}: {error}') from error
+    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    model = build_model(cfg)
+    _load_weights(model, found['state_dict'], str(checkpoint))
+    num_classes = getattr(model.head, 'num_classes', None)
+    if num_classes is None:
+        raise ValueError(f'{type(model.head).__name__} does not say its `num_classes`')
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return LoadedModel(
+        model.to(device), cfg, _classes(meta, cfg, num_classes),
+        _thresholds(meta, getattr(model.head, 'thr', None), num_classes), meta)
