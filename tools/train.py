@@ -41,8 +41,7 @@ def main() -> None:
     if args.amp:
         launch.set_amp(cfg)
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        launch.set_resume(cfg, args.resume)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
             raise SystemExit(f'--auto-scale-lr: {args.config} has no '

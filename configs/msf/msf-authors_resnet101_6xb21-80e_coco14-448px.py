@@ -1,10 +1,10 @@
 # The first author's code ("TBALN") where it differs from the paper.
-_base_ = 'msf_resnet101_6xb21-80e_coco14-448px.py'
-
-model = dict(
-    neck=dict(stride_padding=0),
-    head=dict(
-        position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU'), thr=0.715))
+_base_ = [
+    '../_base_/models/msf-authors_resnet101.py',
+    '../_base_/datasets/coco14_448px.py',
+    '../_base_/schedules/adamw_onecycle_80e.py',
+    '../_base_/ema_runtime.py',
+]
 
 val_evaluator = dict(thr=0.715)
 test_evaluator = val_evaluator

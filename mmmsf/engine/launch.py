@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from torch import distributed
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -30,13 +30,20 @@ def set_dataloader_defaults(cfg: Config) -> None:
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
 
 
+def set_resume(cfg: Config, resume: str) -> None:
+    """Go on from the checkpoint ``resume``, or with 'auto' from the work dir's last one.
+
+    A first start with 'auto' finds none and begins as without it: from ``load_from``.
+    """
+    if resume != 'auto':
+        cfg.resume, cfg.load_from = True, resume
+    elif find_latest_checkpoint(cfg.work_dir) is not None:
+        cfg.resume, cfg.load_from = True, None
+
+
 def set_amp(cfg: Config) -> None:
     """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    else:
-        cfg.optim_wrapper.type = 'mmmsf.CpuAmpOptimWrapper'
+    cfg.optim_wrapper.type = 'mmmsf.AmpOptimWrapper'
 
 
 def prepare_distributed(cfg: Config, launcher: str) -> None:

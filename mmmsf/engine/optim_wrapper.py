@@ -1,10 +1,11 @@
-"""Mixed-precision training on a CPU."""
+"""Mixed-precision training wherever it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import nn
 
 from mmmsf.registry import OPTIM_WRAPPERS
@@ -23,3 +24,17 @@ class CpuAmpOptimWrapper(OptimWrapper):
         """Context of one forward pass and its gradient accumulation."""
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield
+
+
+@OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
+def build_amp_optim_wrapper(**kwargs: Any) -> OptimWrapper:
+    """Mixed precision for this machine: a recipe need not know where it will be trained.
+
+    Args:
+        **kwargs: of MMEngine's ``OptimWrapper``, ``optimizer`` among them.
+
+    Returns:
+        MMEngine's ``AmpOptimWrapper`` (float16, dynamic loss scale) where there is a GPU, else
+        :class:`CpuAmpOptimWrapper` (bfloat16).
+    """
+    return AmpOptimWrapper(**kwargs) if torch.cuda.is_available() else CpuAmpOptimWrapper(**kwargs)

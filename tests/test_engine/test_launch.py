@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -33,11 +35,25 @@ def test_dataloader_defaults_keep_what_is_set() -> None:
     assert cfg.test_dataloader is None
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='the choice on a machine without a GPU')
-def test_amp_without_a_gpu() -> None:
+def test_amp() -> None:
     cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
     launch.set_amp(cfg)
-    assert cfg.optim_wrapper.type == 'mmmsf.CpuAmpOptimWrapper'
+    assert cfg.optim_wrapper.type == 'mmmsf.AmpOptimWrapper'
+
+
+def test_resume_auto_begins_from_load_from_where_nothing_is_to_resume(tmp_path: Path) -> None:
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='coco.pth', resume=False))
+    launch.set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (False, 'coco.pth')
+    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    launch.set_resume(cfg, 'auto')
+    assert (cfg.resume, cfg.load_from) == (True, None)
+
+
+def test_resume_from_a_named_checkpoint(tmp_path: Path) -> None:
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='coco.pth', resume=False))
+    launch.set_resume(cfg, 'epoch_3.pth')
+    assert (cfg.resume, cfg.load_from) == (True, 'epoch_3.pth')
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the choice on a machine without a GPU')

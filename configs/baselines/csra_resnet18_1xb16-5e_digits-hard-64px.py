@@ -1,0 +1,8 @@
+_base_ = '../msf/msf_resnet18_1xb16-5e_digits-hard-64px.py'
+
+model = dict(
+    backbone=dict(out_indices=(3, )),
+    neck=None,
+    head=dict(
+        _delete_=True, type='CSRAClsHead', num_classes=10, in_channels=128, num_heads=1, lam=0.1,
+        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
