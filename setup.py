@@ -12,6 +12,7 @@ from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
 MIM_SOURCES = ('tools', 'configs')
+EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.20']
 
 
 def read_version() -> str:
@@ -90,10 +91,14 @@ setup(
         'Pillow>=10.1',
         'rich',
         'safetensors>=0.4',
+        'jinja2>=3.1',
+        'pyyaml',
     ],
     extras_require={
-        'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0'],
-        'export': ['onnx>=1.16', 'onnxruntime>=1.18'],
+        'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0',
+                  'tensorboard>=2.16', *EXPORT],
+        'export': EXPORT,
+        'demo': ['gradio>=6.31'],
         'vis': ['tensorboard>=2.16'],
         'lint': ['ruff>=0.6', 'mypy>=1.11'],
     },

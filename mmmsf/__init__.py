@@ -11,10 +11,14 @@ from .version import __version__
 check_framework()
 
 from . import apis, datasets, engine, evaluation, models, visualization  # noqa: E402
+from .apis import MultiLabelInferencer  # noqa: E402
 from .utils.checkpoint import register_safe_globals  # noqa: E402
 from .utils.weights import register_safetensors  # noqa: E402
 
 register_safe_globals()
 register_safetensors()
 
-__all__ = ['__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = [
+    'MultiLabelInferencer', '__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models',
+    'visualization',
+]

@@ -9,8 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from mmengine.config import Config
 from PIL import Image
 
+from mmmsf.apis.loading import build_model
 from mmmsf.datasets import VOC_CLASSES
 from mmmsf.evaluation import Predictions
 from mmmsf.evaluation.voc12_submission import check_submission
@@ -108,3 +111,39 @@ def test_voc12_submission(tmp_path: Path) -> None:
     printed = run('voc12_submission.py', str(tmp_path / 'good.npz'), *arguments, code=1)
     assert 'nothing written' in printed and '1 are missing: 2012_000099' in printed
     assert not out.exists()
+
+
+def test_from_the_unlabelled_test_images_to_the_server_s_file(tmp_path: Path) -> None:
+    """tools/test.py on images without annotations, then the archive."""
+    root = tmp_path / 'VOC2012'
+    for folder in ('JPEGImages', 'ImageSets/Main'):
+        (root / folder).mkdir(parents=True)
+    ids = [f'2012_{i:06d}' for i in range(5)]
+    list_file = root / 'ImageSets/Main/test.txt'
+    list_file.write_text('\n'.join(ids))
+    for i, image_id in enumerate(ids):
+        cv2.imwrite(str(root / f'JPEGImages/{image_id}.jpg'),
+                    np.full((60, 80, 3), 40 * i, np.uint8))
+    small = {
+        'model.backbone.depth': 18, 'model.neck.in_channels': [256, 512],
+        'model.neck.embed_dims': 16, 'model.head.embed_dims': 16,
+        'model.head.feedforward_channels': 16,
+        'test_dataloader.dataset.data_root': str(root), 'test_dataloader.dataset.split': 'test',
+        'test_dataloader.dataset.labelled': False, 'test_dataloader.num_workers': 0,
+        'test_dataloader.batch_size': 2,
+        'test_dataloader.dataset.pipeline.1.scale': (64, 64)}
+    config = ROOT / 'configs/msf/msf_resnet101_6xb21-80e_voc12-448px.py'
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(small)
+    torch.manual_seed(0)
+    weights = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict=build_model(cfg).state_dict()), weights)
+
+    predictions, archive = tmp_path / 'test.npz', tmp_path / 'results.tar.gz'
+    run('test.py', str(config), str(weights), '--out', str(predictions), '--work-dir',
+        str(tmp_path / 'work'), '--cfg-options', *(f'{key}={value}'.replace(' ', '')
+                                                   for key, value in small.items()))
+    run('voc12_submission.py', str(predictions), '--ids', str(list_file), '--out', str(archive))
+    scores = Predictions.load(predictions).scores
+    assert scores.shape == (5, 20) and 0 < scores.min() < scores.max() < 1
+    np.testing.assert_allclose(check_submission(archive, ids, 'comp1'), scores, atol=1e-6)

@@ -21,6 +21,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tta', action='store_true',
                         help="average the scores of the image and its mirror image, or do what the "
                         "config's `tta_model` and `tta_pipeline` say")
+    parser.add_argument('--thresholds', action='store_true',
+                        help="also decide by the checkpoint's own class thresholds (written by "
+                        'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the '
+                        'labels of --show-dir and of the contact sheet')
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in OUT_SUFFIXES:
@@ -37,10 +41,17 @@ def main() -> None:
     from mmengine.evaluator import DumpResults
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.apis.thresholds import read_thresholds, use_thresholds
     from mmmsf.engine import launch
     from mmmsf.evaluation import MultiLabelMetric, Predictions
 
     launch.set_local_rank(args.local_rank)
+    class_thr = None
+    if args.thresholds:
+        try:
+            class_thr = read_thresholds(args.checkpoint)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f'--thresholds: {error}') from error
     cfg = Config.fromfile(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
     if args.cfg_options is not None:
@@ -55,6 +66,8 @@ def main() -> None:
     launch.set_dataloader_defaults(cfg)
     launch.prepare_distributed(cfg, args.launcher)
     runner = launch.build_runner(cfg)
+    if class_thr is not None:
+        use_thresholds(runner, class_thr)
     suffix = None if args.out is None else Path(args.out).suffix
     if suffix == '.pkl':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))

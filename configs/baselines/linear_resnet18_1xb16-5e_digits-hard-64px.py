@@ -6,3 +6,6 @@ model = dict(
     head=dict(
         _delete_=True, type='MultiLabelLinearClsHead', num_classes=10, in_channels=128,
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+optim_wrapper = dict(
+    optimizer=dict(lr=1.2e-2),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=0.5))))

@@ -7,3 +7,4 @@ model = dict(
         _delete_=True, type='mmmsf.MLDecoderHead', num_classes=10, in_channels=128, embed_dims=64,
         num_heads=4, feedforward_channels=256,
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+optim_wrapper = dict(optimizer=dict(lr=1.2e-2))

@@ -1,5 +1,6 @@
 """What a program does with a trained model."""
 
+from .inferencer import MultiLabelInferencer
 from .loading import LoadedModel, load_model
 
-__all__ = ['LoadedModel', 'load_model']
+__all__ = ['LoadedModel', 'MultiLabelInferencer', 'load_model']

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ..utils.config_text import config_from_text
 from ..utils.weights import read_checkpoint
 
+# Arguments by which a model would load weights of its own.
+_OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
+
 
 @dataclass(eq=False)
 class LoadedModel:
@@ -44,9 +47,10 @@ class LoadedModel:
 
 
 def _without_init(cfg: Any) -> Any:
-    """A copy without any ``init_cfg``: weights are loaded, nothing must be fetched."""
+    """A copy that names no other weights: ours are loaded, nothing must be fetched."""
     if isinstance(cfg, dict):
-        return {key: _without_init(value) for key, value in cfg.items() if key != 'init_cfg'}
+        return {key: _without_init(value) for key, value in cfg.items()
+                if key not in _OTHER_WEIGHTS}
     if isinstance(cfg, list | tuple):
         return type(cfg)(_without_init(value) for value in cfg)
     return cfg

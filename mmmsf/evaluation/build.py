@@ -23,9 +23,11 @@ def threshold_suffix(thr: float) -> str:
 
 
 def _more_decisions(rows: EvaluationRows, thrs: Sequence[float], topk: int | None,
-                    topk_gated: bool) -> dict[str, float]:
-    """The metrics of the top k and of each threshold of a list, with their suffixes."""
+                    topk_gated: bool, class_thr: Sequence[float] | None) -> dict[str, float]:
+    """The metrics of the further decisions, each kind with its suffix."""
     decisions = {}
+    if class_thr is not None:
+        decisions['_tuned'] = threshold_decisions(rows.scores, class_thr)
     if topk is not None:
         decisions[f'_top{topk}'] = topk_decisions(
             rows.scores, topk, thrs[0] if topk_gated else None)
@@ -43,7 +45,8 @@ def build_report(rows: EvaluationRows,
                  topk: int | None = 3,
                  topk_gated: bool = False,
                  ap_flavour: str = 'area',
-                 size_aware: bool = True) -> EvaluationReport:
+                 size_aware: bool = True,
+                 class_thr: Sequence[float] | None = None) -> EvaluationReport:
     """Compute everything there is to know about N images of K classes.
 
     Args:
@@ -54,6 +57,7 @@ def build_report(rows: EvaluationRows,
         topk_gated: Whether a top-k decision also needs a score of at least ``thrs[0]``.
         ap_flavour: See ``functional.average_precision``.
         size_aware: Whether to use ``rows.sizes``.
+        class_thr: K thresholds for keys such as ``CF1_tuned``, or ``None`` for none.
 
     Returns:
         A report in percent. A size without any positive has no entry in its summary.
@@ -67,7 +71,7 @@ def build_report(rows: EvaluationRows,
             summary[f'mAP_{name}'] = mean_average_precision(values)
     counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
     summary |= {key: 100 * value for key, value in summarize_counts(counts).items()}
-    summary |= _more_decisions(rows, thrs, topk, topk_gated)
+    summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr)
     precision, recall = class_precision_recall(counts)
     return EvaluationReport(
         classes=tuple(classes),

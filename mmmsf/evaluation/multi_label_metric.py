@@ -55,6 +55,8 @@ class MultiLabelMetric(BaseMetric):
         classwise: Log the table of the classes too.
         collect_device: Accepted for ``BaseMetric``; rows travel on the backend's own device.
         prefix: Put before each key with a slash; ``None``: ``multi-label``.
+        class_thr: One threshold for each class, in class order, for further keys such as
+            ``CF1_tuned``; ``None``: no such keys.
 
     Raises:
         ValueError: An argument has a value that is not allowed.
@@ -72,7 +74,8 @@ class MultiLabelMetric(BaseMetric):
                  out_dir: str | None = None,
                  classwise: bool = True,
                  collect_device: str = 'cpu',
-                 prefix: str | None = None) -> None:
+                 prefix: str | None = None,
+                 class_thr: Sequence[float] | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.thrs = _check_thresholds(thr)
         if topk is not None and topk < 1:
@@ -88,6 +91,7 @@ class MultiLabelMetric(BaseMetric):
         self.size_at = size_at
         self.out_dir = out_dir
         self.classwise = classwise
+        self.class_thr = class_thr
         self.report: EvaluationReport | None = None
         self.keep_rows = False
         self.rows: EvaluationRows | None = None
@@ -155,7 +159,7 @@ class MultiLabelMetric(BaseMetric):
         self.rows = rows if self.keep_rows else None
         self.report = build_report(
             rows, self._class_names(rows.scores.shape[1]), self.thrs, self.topk,
-            self.topk_gated, self.ap_flavour, self.size_thresholds is not None)
+            self.topk_gated, self.ap_flavour, self.size_thresholds is not None, self.class_thr)
         self._log_absent(self.report)
         logger = MMLogger.get_current_instance()
         logger.info('\n' + self.report.summary_table())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -47,23 +46,28 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f'there is no checkpoint {path}')
     try:
         if Path(path).suffix == '.safetensors':
-            return load_from_safetensors(str(path))
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, KeyError,
-            ValueError, AttributeError) as error:
+            checkpoint = load_from_safetensors(str(path))
+        else:
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch's reader raises many types on damaged files
+        reason = (str(error).splitlines() or [''])[0]
         raise ValueError(f'{path} cannot be read as a checkpoint: it is damaged, or it holds '
                          f'objects other than weights and plain data, which are never loaded '
-                         f'({type(error).__name__}: {str(error).splitlines()[0]})') from error
+                         f'({type(error).__name__}: {reason})') from error
     if not isinstance(checkpoint, Mapping):
         raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint')
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
-    state = checkpoint['state_dict']
+    state, meta = checkpoint['state_dict'], checkpoint.get('meta') or {}
+    for name, value in (('state_dict', state), ('meta', meta)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f'{path} is no checkpoint: its `{name}` is a {type(value).__name__}, '
+                             'not a dict')
     strange = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
     if not state or strange:
         raise ValueError(f'{path} holds no weights' + (
             f'; these entries are no tensors: {", ".join(strange[:5])}' if strange else ''))
-    return {**checkpoint, 'meta': dict(checkpoint.get('meta') or {})}
+    return {**checkpoint, 'meta': dict(meta)}
 
 
 def _replace(path: Path, write: Callable[[str], None]) -> None:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from mmmsf.registry import MODELS
 
-from ..layers import DecoderLayer
+from ..layers import DecoderLayer, branch_attention_weights
 from ..layers.group_fc import GroupFullyConnected
+from .attention_maps import weights_to_maps
 from .inputs import last_map
 
 
@@ -65,6 +66,13 @@ class MLDecoderHead(MultiLabelClsHead):
         self.query: Tensor
         self.register_buffer('query', torch.randn(self.fc.num_groups, embed_dims))
 
+    def _memory(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Keys and values (B, h*w, C) of the last map, and (h, w)."""
+        x = last_map(feats, self.in_channels, type(self).__name__)
+        tokens = F.relu(self.input_proj(x.flatten(2).transpose(1, 2)))  # (B, h*w, C)
+        key, value = F.linear(tokens, *self.layer.cross_attn.in_proj(1, 3)).chunk(2, dim=-1)
+        return key, value, (x.shape[-2], x.shape[-1])
+
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Features of every group.
 
@@ -78,15 +86,31 @@ class MLDecoderHead(MultiLabelClsHead):
         Raises:
             ValueError: the last map is not of that shape.
         """
-        x = last_map(feats, self.in_channels, type(self).__name__)
-        B, _, h, w = x.shape
-        tokens = F.relu(self.input_proj(x.flatten(2).transpose(1, 2)))  # (B, h*w, C)
+        key, value, (h, w) = self._memory(feats)
         query = self.query[None]
         if self.training and self.dropout.p:
-            query = query.expand(B, -1, -1)  # a mask of its own for every image
+            query = query.expand(len(key), -1, -1)  # a mask of its own for every image
         query = self.norm(query + self.dropout(query))
-        key, value = F.linear(tokens, *self.layer.cross_attn.in_proj(1, 3)).chunk(2, dim=-1)
         return self.layer(query, key, value, [self.fc.num_groups], [h * w])
+
+    def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
+        """Where each class's group looks; as :meth:`MSFHead.attention_maps`, with a single scale.
+
+        Returns:
+            One map (B, K, h, w) that sums to one; the classes of a group have the same map.
+
+        Raises:
+            ValueError: ``layer`` is neither 0 nor -1: there is one layer.
+        """
+        if layer not in (0, -1):
+            raise ValueError(f'`layer` must be 0 or -1, MLDecoderHead has one layer, got {layer}')
+        key, _, (h, w) = self._memory(feats)
+        _, query = self.layer.project_query(
+            self.norm(self.query[None]), [self.fc.num_groups], None)
+        weights = branch_attention_weights(
+            query, key, [self.fc.num_groups], [h * w], self.layer.cross_attn.num_heads)
+        maps = weights_to_maps(weights, [(h, w)])[0]  # (B, G, h, w)
+        return [maps.repeat_interleave(self.fc.group_size, dim=1)[:, :self.num_classes]]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 import torch
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mmmsf.registry import MODELS
 
 from ..layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
+from .attention_maps import weights_to_maps
 
 POSITION_MODES = ('input', 'attention')
 QUERY_MODES = ('first', 'attention')
@@ -118,32 +120,35 @@ class MSFHead(MultiLabelClsHead):
             return [x + pos for x, pos in zip(tokens, encodings, strict=True)], None
         return tokens, [pos[None] for pos in encodings]
 
-    def _encode(self, group: int, tokens: list[Tensor], positions: list[Tensor] | None,
-                labels: Tensor | None) -> list[Tensor]:
-        """Run branches that share weights: encoder, then decoder or average.
+    def _encode(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, list[int], Tensor | None]]:
+        """Encode the branches, those that share weights side by side.
 
         Args:
-            group: index of the encoder and decoder.
-            tokens: (B, N_i, C) for each branch.
-            positions: (1, N_i, C) for each branch, or None.
-            labels: (S, K, C) embeddings of these branches; None without decoder.
+            feats: ``num_scales`` maps (B, C, h_i, w_i).
 
         Returns:
-            For each branch (B, K, C), or (B, 1, C) without decoder.
+            For each encoder its tokens (B, N, C), the number of tokens of each branch, and in
+            mode ``'attention'`` their positions (1, N, C).
         """
-        sizes = [x.shape[1] for x in tokens]
-        pos = None if positions is None else torch.cat(positions, dim=1)  # (1, N, C)
-        memory = self.encoders[group](torch.cat(tokens, dim=1), sizes, pos)  # (B, N, C)
-        if self.decoders is None or labels is None:
-            return [x.mean(dim=1, keepdim=True) for x in memory.split(sizes, dim=1)]
-        S, K, C = labels.shape
-        labels = labels.reshape(1, S * K, C)
-        query, query_pos = labels, None
+        tokens, positions = self._tokenize(feats)
+        step = self.num_scales if self.share_branches else 1
+        encoded = []
+        for group, encoder in enumerate(self.encoders):
+            part = slice(group * step, (group + 1) * step)
+            sizes = [x.shape[1] for x in tokens[part]]
+            pos = None if positions is None else torch.cat(positions[part], dim=1)  # (1, N, C)
+            encoded.append((encoder(torch.cat(tokens[part], dim=1), sizes, pos), sizes, pos))
+        return encoded
+
+    def _queries(self, group: int) -> tuple[Tensor, Tensor | None, list[int]]:
+        """First queries of a decoder's branches (1, Q, C), what every cross-attention adds to
+        them, and the queries of each branch."""
+        step = self.num_scales if self.share_branches else 1
+        labels = self.label_embed[group * step:(group + 1) * step].flatten(0, 1)[None]  # (1, Q, C)
+        sizes = [self.num_classes] * step
         if self.query_mode == 'attention':
-            query, query_pos = torch.zeros_like(labels), labels
-        query_sizes = [K] * S
-        out = self.decoders[group](query, memory, query_sizes, sizes, query_pos, pos)
-        return list(out.split(query_sizes, dim=1))
+            return torch.zeros_like(labels), labels, sizes
+        return labels, None, sizes
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Features of every class, all branches side by side.
@@ -158,17 +163,41 @@ class MSFHead(MultiLabelClsHead):
             ValueError: number or channels of the maps are not as configured.
         """
         self._check_inputs(feats)
-        tokens, positions = self._tokenize(feats)
-        labels = None if self.decoders is None else self.label_embed
-        if self.share_branches:
-            branches = self._encode(0, tokens, positions, labels)
-        else:
-            branches = [
-                self._encode(i, [tokens[i]], None if positions is None else [positions[i]],
-                             None if labels is None else labels[i:i + 1])[0]
-                for i in range(self.num_scales)
-            ]
+        branches: list[Tensor] = []
+        for group, (memory, sizes, pos) in enumerate(self._encode(feats)):
+            if self.decoders is None:
+                branches += [x.mean(dim=1, keepdim=True) for x in memory.split(sizes, dim=1)]
+                continue
+            query, query_pos, query_sizes = self._queries(group)
+            out = self.decoders[group](query, memory, query_sizes, sizes, query_pos, pos)
+            branches += out.split(query_sizes, dim=1)
         return torch.cat(branches, dim=-1)
+
+    def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
+        """Where each class looks: a decoder layer's cross-attention, averaged over the heads.
+
+        Computed on demand beside the fused attention, so it costs extra time and memory.
+
+        Args:
+            feats: ``num_scales`` maps (B, C, h_i, w_i).
+            layer: number of the decoder layer, by default the last.
+
+        Returns:
+            For each scale (B, K, h_i, w_i); each map sums to one.
+
+        Raises:
+            ValueError: the head has no decoder or no such layer, or the maps are not as
+                configured.
+        """
+        if self.decoders is None:
+            raise ValueError('a head with num_decoder_layers=0 has no cross-attention to show')
+        self._check_inputs(feats)
+        weights: list[Tensor] = []
+        for group, (memory, sizes, pos) in enumerate(self._encode(feats)):
+            query, query_pos, query_sizes = self._queries(group)
+            weights += cast(Decoder, self.decoders[group]).attention_weights(
+                query, memory, query_sizes, sizes, query_pos, pos, layer)
+        return weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in feats])
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K) for ``num_scales`` maps (B, C, h_i, w_i)."""

@@ -12,6 +12,7 @@ from mmmsf.registry import MODELS
 
 from ..layers import Decoder, Encoder, GroupLinear
 from ..layers.sine_position import sine_position_encoding
+from .attention_maps import weights_to_maps
 from .inputs import last_map
 
 
@@ -84,6 +85,16 @@ class Query2LabelHead(MultiLabelClsHead):
         self.label_embed = nn.Parameter(torch.randn(num_classes, embed_dims))
         self.fc = GroupLinear(num_classes, embed_dims)
 
+    def _encode(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """Encoded tokens (B, h*w, C) of the last map, positions (1, h*w, C), and (h, w)."""
+        x = last_map(feats, self.in_channels, type(self).__name__)
+        if self.input_proj is not None:
+            x = self.input_proj(x)
+        _, C, h, w = x.shape
+        pos = sine_position_encoding(h, w, C, device=x.device, dtype=x.dtype)[None]
+        tokens = x.flatten(2).transpose(1, 2)  # (B, h*w, C)
+        return self.encoder(tokens, [h * w], pos), pos, (h, w)
+
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Features of every class.
 
@@ -97,15 +108,21 @@ class Query2LabelHead(MultiLabelClsHead):
         Raises:
             ValueError: the last map is not of that shape.
         """
-        x = last_map(feats, self.in_channels, type(self).__name__)
-        if self.input_proj is not None:
-            x = self.input_proj(x)
-        _, C, h, w = x.shape
-        pos = sine_position_encoding(h, w, C, device=x.device, dtype=x.dtype)[None]
-        tokens = x.flatten(2).transpose(1, 2)  # (B, h*w, C)
-        memory = self.encoder(tokens, [h * w], pos)
+        memory, pos, (h, w) = self._encode(feats)
         return self.decoder(self.label_embed[None], memory, [self.num_classes], [h * w],
                             memory_pos=pos)
+
+    def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
+        """Where each class looks; as :meth:`MSFHead.attention_maps`, with a single scale.
+
+        Returns:
+            One map (B, K, h, w) that sums to one for each class.
+        """
+        memory, pos, (h, w) = self._encode(feats)
+        weights = self.decoder.attention_weights(
+            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos,
+            layer=layer)
+        return weights_to_maps(weights, [(h, w)])
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K)."""

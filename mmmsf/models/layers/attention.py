@@ -49,6 +49,27 @@ def branch_attention(query: Tensor, key: Tensor, value: Tensor, query_sizes: Seq
     return torch.cat(outputs, dim=1)
 
 
+def branch_attention_weights(query: Tensor, key: Tensor, query_sizes: Sequence[int],
+                             key_sizes: Sequence[int], num_heads: int) -> list[Tensor]:
+    """The weights that :func:`branch_attention` applies to the values, written out.
+
+    Never part of training or prediction: it holds every weight in memory.
+
+    Args:
+        query, key, query_sizes, key_sizes, num_heads: as :func:`branch_attention`.
+
+    Returns:
+        For each branch (B, num_heads, query_sizes[i], key_sizes[i]); a row sums to one.
+    """
+    weights = []
+    for q, k in zip(query.split(list(query_sizes), dim=1), key.split(list(key_sizes), dim=1),
+                    strict=True):
+        q, k = split_heads(q, num_heads), split_heads(k, num_heads)  # (B, H, N, D)
+        scores = q @ k.transpose(-2, -1) / q.shape[-1]**0.5
+        weights.append(scores.softmax(dim=-1))
+    return weights
+
+
 class MultiheadAttention(nn.Module):
     """Projections of multi-head attention, exposed one by one.
 

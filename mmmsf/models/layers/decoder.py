@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import MultiheadAttention
+from .attention import MultiheadAttention, branch_attention_weights
 from .feedforward import FeedForward
 
 SELF_ATTN_MODES = ('none', 'first', 'rest', 'all')
@@ -39,6 +39,23 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(embed_dims)
         self.dropout = nn.Dropout(dropout)
 
+    def project_query(self, x: Tensor, query_sizes: Sequence[int],
+                      query_pos: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What comes before the cross-attention.
+
+        Args:
+            x, query_sizes, query_pos: as :meth:`forward`.
+
+        Returns:
+            ``x`` after the self-attention, if there is one, and its projection by the
+            cross-attention's query matrix, (B or 1, Q, C) each.
+        """
+        if self.self_attn is not None:
+            attended = self.self_attn.self_attention(x, query_sizes, query_pos)
+            x = self.norm1(x + self.dropout(attended))
+        return x, F.linear(x if query_pos is None else x + query_pos,
+                           *self.cross_attn.in_proj(0, 1))
+
     def forward(self, x: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
                 key_sizes: Sequence[int], query_pos: Tensor | None = None) -> Tensor:
         """Refine the queries.
@@ -54,10 +71,7 @@ class DecoderLayer(nn.Module):
         Returns:
             (B, Q, C).
         """
-        if self.self_attn is not None:
-            attended = self.self_attn.self_attention(x, query_sizes, query_pos)
-            x = self.norm1(x + self.dropout(attended))
-        query = F.linear(x if query_pos is None else x + query_pos, *self.cross_attn.in_proj(0, 1))
+        x, query = self.project_query(x, query_sizes, query_pos)
         attended = self.cross_attn.attend(query, key, value, query_sizes, key_sizes)
         x = self.norm2(x + self.dropout(attended))
         return self.norm3(x + self.dropout(self.ffn(x)))
@@ -143,3 +157,31 @@ class Decoder(nn.Module):
                 self.layers, self.project_memory(memory, memory_pos), strict=True):
             query = layer(query, key, value, query_sizes, key_sizes, query_pos)
         return self.norm(query)
+
+    def attention_weights(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
+                          key_sizes: Sequence[int], query_pos: Tensor | None = None,
+                          memory_pos: Tensor | None = None, layer: int = -1) -> list[Tensor]:
+        """Cross-attention weights of one layer, written out; shares nothing with ``forward``.
+
+        Args:
+            query, memory, query_sizes, key_sizes, query_pos, memory_pos: as :meth:`forward`.
+            layer: number of the layer; negative numbers count from the last.
+
+        Returns:
+            For each branch (B, num_heads, query_sizes[i], key_sizes[i]); a row sums to one.
+
+        Raises:
+            ValueError: there is no such layer.
+        """
+        num_layers = len(self.layers)
+        if not -num_layers <= layer < num_layers:
+            raise ValueError(f'`layer` must be from {-num_layers} to {num_layers - 1} for '
+                             f'{num_layers} decoder layers, got {layer}')
+        index = layer % num_layers
+        projected = self.project_memory(memory, memory_pos)
+        for block, (key, value) in zip(self.layers[:index], projected, strict=False):
+            query = block(query, key, value, query_sizes, key_sizes, query_pos)
+        block = cast(DecoderLayer, self.layers[index])
+        _, query = block.project_query(query, query_sizes, query_pos)
+        return branch_attention_weights(
+            query, projected[index][0], query_sizes, key_sizes, block.cross_attn.num_heads)

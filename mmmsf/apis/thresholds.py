@@ -1,0 +1,90 @@
+"""Class thresholds in a checkpoint: store, read and test with them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ..evaluation.multi_label_metric import MultiLabelMetric
+from ..utils.weights import read_checkpoint, write_checkpoint
+
+
+def checkpoint_classes(meta: dict[str, Any]) -> tuple[str, ...] | None:
+    """The class names in a checkpoint's meta data, or None where it has none."""
+    dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
+    names = dataset_meta.get('classes')
+    return None if names is None else tuple(map(str, names))
+
+
+def store_thresholds(checkpoint: str | Path, out: str | Path, values: Sequence[float],
+                     classes: Sequence[str]) -> None:
+    """Copy a checkpoint with ``meta['thresholds']`` set; all else stays as it is.
+
+    Args:
+        checkpoint: the file to read.
+        out: the file to write; may be ``checkpoint``.
+        values: K thresholds in the order of ``classes``.
+        classes: K names of the data that the thresholds were tuned on.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: it cannot be read, names no classes or others, or a suffix differs.
+    """
+    found = read_checkpoint(checkpoint)
+    names = checkpoint_classes(found['meta'])
+    if names is None:
+        raise ValueError(f'{checkpoint} names no classes, so nothing shows whether the thresholds '
+                         "belong to it; set meta['dataset_meta']['classes']")
+    if names != tuple(classes):
+        differing = sorted(set(names) ^ set(classes)) or 'the same names in another order'
+        raise ValueError(f'the classes of {checkpoint} and of the predictions differ: {differing}')
+    if Path(out).suffix != Path(checkpoint).suffix:
+        raise ValueError(f'{out} must end in {Path(checkpoint).suffix}, as {checkpoint} does; '
+                         'tools/publish_model.py changes the format')
+    meta = {**found['meta'], 'thresholds': [float(value) for value in values]}
+    write_checkpoint(out, {**found, 'meta': meta})
+
+
+def read_thresholds(checkpoint: str | Path) -> list[float]:
+    """The class thresholds that a checkpoint carries.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: it cannot be read or carries no usable thresholds.
+    """
+    stored = read_checkpoint(checkpoint)['meta'].get('thresholds')
+    if stored is None:
+        raise ValueError(f'{checkpoint} carries no thresholds; make some with '
+                         'tools/analysis/tune_thresholds.py')
+    values = np.asarray(stored, np.float64)
+    if values.ndim != 1 or not np.isfinite(values).all():
+        raise ValueError(f'the thresholds in {checkpoint} must be a list of finite numbers, got '
+                         f'{stored!r}')
+    return values.tolist()
+
+
+def use_thresholds(runner: Runner, values: Sequence[float]) -> None:
+    """Let a test decide by class thresholds: predicted labels, and the metric's tuned keys.
+
+    Args:
+        runner: built, not yet run.
+        values: K thresholds.
+
+    Raises:
+        ValueError: K is not the number of classes of the model.
+    """
+    model = runner.model
+    while is_model_wrapper(model):  # DDP and test-time augmentation, in any nesting
+        model = model.module
+    head = model.head
+    if len(values) != head.num_classes:
+        raise ValueError(f'the checkpoint has {len(values)} thresholds, the model '
+                         f'{head.num_classes} classes')
+    head.thr = torch.tensor(values, device=next(model.parameters()).device)
+    for metric in runner.test_evaluator.metrics:
+        if isinstance(metric, MultiLabelMetric):
+            metric.class_thr = tuple(values)

@@ -1,0 +1,129 @@
+"""Tune decision thresholds: ``tune_thresholds.py PREDICTIONS.npz --checkpoint CKPT --out OUT``.
+
+PREDICTIONS.npz comes from ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. Thresholds are
+tuned on one part of it and reported on the rest, which they have not seen; what is stored is
+tuned on all of it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmmsf.evaluation import Predictions
+
+    Part = tuple[np.ndarray, np.ndarray]  # scores and targets, both (N, K)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Tune decision thresholds and report them on data they were not tuned on.')
+    parser.add_argument('predictions', help='what tools/test.py --out FILE.npz wrote')
+    parser.add_argument('--objective', choices=['f1', 'precision', 'recall'], default='f1',
+                        help='of each class: highest F1, or highest recall at a precision of '
+                        '--target, or highest precision at a recall of --target')
+    parser.add_argument('--target', type=float, help='precision or recall to reach, 0 to 1')
+    parser.add_argument('--overall', nargs='?', const='CF1', choices=['CF1', 'OF1'],
+                        help='one threshold for all classes, for the highest CF1 or OF1')
+    parser.add_argument('--checkpoint', help='checkpoint that the predictions are of')
+    parser.add_argument('--out', metavar='CKPT_OUT',
+                        help='copy of the checkpoint to write, with the thresholds in it')
+    parser.add_argument('--holdout', type=float, default=0.5,
+                        help='part of the images to report on (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='of the division')
+    parser.add_argument('--test', metavar='OTHER.npz',
+                        help='report on these predictions instead and tune on all of the first')
+    args = parser.parse_args()
+    if (args.target is None) != (args.objective == 'f1'):
+        parser.error('--target goes with --objective precision or recall, and they need it')
+    if args.overall is not None and args.objective != 'f1':
+        parser.error('--overall goes with --objective f1 only')
+    if (args.checkpoint is None) != (args.out is None):
+        parser.error('--checkpoint and --out go together')
+    if not 0 < args.holdout < 1:
+        parser.error(f'--holdout must be between 0 and 1, got {args.holdout}')
+    return args
+
+
+def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part', str]:
+    """Scores and targets to tune on and to report on, and what the latter are."""
+    import numpy as np
+
+    from mmmsf.evaluation import Predictions
+
+    if args.test is not None:
+        other = Predictions.load(args.test)
+        if other.classes.tolist() != data.classes.tolist():
+            raise ValueError(f'the classes of {args.predictions} and {args.test} differ')
+        return ((data.scores, data.targets), (other.scores, other.targets),
+                f'{len(other.scores)} images of {args.test}')
+    order = np.random.default_rng(args.seed).permutation(len(data.scores))
+    cut = round(len(order) * args.holdout)
+    if not 0 < cut < len(order):
+        raise ValueError(f'--holdout {args.holdout} leaves one part of {len(order)} images empty')
+    held, rest = order[:cut], order[cut:]
+    return ((data.scores[rest], data.targets[rest]), (data.scores[held], data.targets[held]),
+            f'the {cut} images held out (seed {args.seed})')
+
+
+def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndarray']:
+    """Thresholds (K,) and whether each is what was asked for."""
+    import numpy as np
+
+    from mmmsf.evaluation.functional.thresholds import class_thresholds, overall_threshold
+
+    scores, targets = part
+    if args.overall is None:
+        return class_thresholds(scores, targets, args.objective, args.target)
+    value = overall_threshold(scores, targets, args.overall)
+    return np.full(scores.shape[1], value, scores.dtype), (targets == 1).any(axis=0)
+
+
+def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
+    """A table of CP .. OF1 in percent."""
+    from mmmsf.evaluation.functional import threshold_metrics
+    from mmmsf.evaluation.report import THRESHOLD_KEYS, format_table
+
+    rows = []
+    for name, thr in thresholds.items():
+        found = threshold_metrics(*part, thr)
+        rows.append([name, *(f'{100 * found[key]:.2f}' for key in THRESHOLD_KEYS)])
+    return format_table(['threshold', *THRESHOLD_KEYS], rows)
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    from mmmsf.apis.thresholds import store_thresholds
+    from mmmsf.evaluation import Predictions
+    from mmmsf.evaluation.report import format_table
+
+    try:
+        data = Predictions.load(args.predictions)
+        fit, seen, where = split(args, data)
+        table = measure(seen, {'0.5': 0.5, 'tuned': tune(args, fit)[0]})
+        values, reached = tune(args, (data.scores, data.targets))
+        if args.out is not None:
+            store_thresholds(args.checkpoint, args.out, values.tolist(), data.classes.tolist())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'nothing written: {error}') from error
+    print(f'tuned on {len(fit[0])} images, measured on {where} (%)\n{table}')
+    print(f'\ntuned on all {len(data.scores)} images of {args.predictions}')
+    present = (data.targets == 1).any(axis=0)
+    print(format_table(['class', 'threshold', 'note'], [
+        [name, f'{value:.4f}', '' if ok else 'target not reached' if known else 'no positive']
+        for name, value, ok, known in zip(data.classes, values, reached, present, strict=True)]))
+    if args.out is not None:
+        print(f'\nwritten to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
