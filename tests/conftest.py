@@ -7,12 +7,22 @@ from collections.abc import Iterator
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 
 import mmmsf  # noqa: F401  registers the components
 
 # The tools set this; tests of saving and loading run under the same rule.
 os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _restored_scope() -> Iterator[None]:
+    """A Runner leaves its default scope behind; the next test must not find it."""
+    before = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(before)
 
 
 class _Lines(logging.Handler):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmmsf.visualization import report_page
 
-from .visualization.test_report_page import make
+from .test_visualization.test_report_page import make
 
 TOOL = Path(__file__).resolve().parents[1] / 'tools/analysis/report.py'
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from mmmsf.evaluation import Predictions
+from mmmsf.utils.weights import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
@@ -78,7 +79,7 @@ def test_training_leaves_tables_pictures_and_checkpoints(folder: Path) -> None:
 
 
 def test_checkpoint_is_safe_and_names_the_classes(folder: Path) -> None:
-    checkpoint = torch.load(folder / 'work_dirs/full/epoch_2.pth', weights_only=True)
+    checkpoint = read_checkpoint(folder / 'work_dirs/full/epoch_2.pth')
     assert checkpoint['meta']['dataset_meta']['classes'] == tuple('0123456789')
     assert checkpoint['state_dict']['head.position.trained_grid'].tolist() == [[8, 8], [4, 4],
                                                                                [2, 2]]
@@ -118,8 +119,8 @@ def test_resume_continues_epoch_learning_rate_and_ema(folder: Path) -> None:
     out = run(folder, 'train.py', str(CONFIG), '--work-dir', str(stopped), '--resume',
               '--cfg-options', *options)
     assert 'resumed epoch: 1, iter: 3' in out
-    full = torch.load(folder / 'work_dirs/full/epoch_2.pth', weights_only=True)
-    again = torch.load(stopped / 'epoch_2.pth', weights_only=True)
+    full = read_checkpoint(folder / 'work_dirs/full/epoch_2.pth')
+    again = read_checkpoint(stopped / 'epoch_2.pth')
     assert again['meta']['iter'] == full['meta']['iter'] == 6
     assert again['param_schedulers'] == full['param_schedulers']
     rates = [[g['lr'] for g in c['optimizer']['param_groups']] for c in (full, again)]
@@ -127,7 +128,7 @@ def test_resume_continues_epoch_learning_rate_and_ema(folder: Path) -> None:
     for name in ('state_dict', 'ema_state_dict'):
         assert again[name].keys() == full[name].keys()
     assert again['ema_state_dict']['steps'] == full['ema_state_dict']['steps'] == 6
-    first = torch.load(folder / 'work_dirs/full/epoch_1.pth', weights_only=True)
+    first = read_checkpoint(folder / 'work_dirs/full/epoch_1.pth')
     weight = 'head.fc.weight'
     moved = (full['state_dict'][weight] - first['state_dict'][weight]).abs().max()
     apart = (full['state_dict'][weight] - again['state_dict'][weight]).abs().max()

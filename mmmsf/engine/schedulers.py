@@ -17,17 +17,26 @@ class OneCycleLR(_OneCycleLR):
     ``lr_mult`` in ``paramwise_cfg`` and ``--auto-scale-lr``; it also restores the
     length of the cycle on resume, so a run resumed with a larger ``max_epochs``
     would stay at its last learning rate. Here the peak defaults to the group's
-    learning rate and the length always comes from the config.
+    learning rate and the length always comes from the config. A run so short that the rise
+    has no step, which neither MMEngine's nor PyTorch's class can compute, rises in one.
 
     Args:
         eta_max: peak learning rate of all groups; None takes each group's own.
-        *args: as MMEngine's ``OneCycleLR``.
+        total_steps: length of the cycle; None takes ``end - begin``.
+        pct_start: share of the cycle in which the learning rate rises.
+        begin: first step of the cycle.
+        end: step after the last one.
         **kwargs: as MMEngine's ``OneCycleLR``.
     """
 
-    def __init__(self, optimizer: Optimizer, *args: object, eta_max: float | None = None,
-                 **kwargs: object) -> None:
-        super().__init__(optimizer, *args, eta_max=eta_max, **kwargs)
+    def __init__(self, optimizer: Optimizer, *, eta_max: float | None = None,
+                 total_steps: int | None = None, pct_start: float = 0.3, begin: int = 0,
+                 end: int = 10**9, **kwargs: object) -> None:
+        length = end - begin if total_steps is None else total_steps
+        if pct_start * length == 1:  # a rise of no step, by whose length MMEngine would divide
+            pct_start = 1.5 / length
+        super().__init__(optimizer, eta_max=eta_max, total_steps=total_steps,
+                         pct_start=pct_start, begin=begin, end=end, **kwargs)
 
     def _format_param(self, name: str, optimizer: Optimizer, param: float | None) -> list[float]:
         if param is None:

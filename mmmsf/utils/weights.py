@@ -13,6 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .checkpoint import register_safe_globals
+
 META_KEY = 'mmmsf'  # the entry of a safetensors header that holds our meta data as JSON
 
 
@@ -48,6 +50,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         if Path(path).suffix == '.safetensors':
             checkpoint = load_from_safetensors(str(path))
         else:
+            register_safe_globals()  # MMEngine's own loader takes some of them away again
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch's reader raises many types on damaged files
         reason = (str(error).splitlines() or [''])[0]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import mmengine.optim
 import pytest
 import torch
@@ -28,6 +30,17 @@ def test_equals_torch_for_every_group() -> None:
         theirs.step()
         if step < 19:
             scheduler.step()
+
+
+def test_a_rise_of_no_step_takes_one() -> None:
+    optimizer = make_optimizer()
+    # float(0.1 * 10) - 1 is zero
+    scheduler = OneCycleLR(optimizer, total_steps=10, pct_start=0.1, by_epoch=False)
+    rates = run(optimizer, scheduler, 10)
+    assert rates[0][0] < 1e-4
+    assert rates[1][0] > 0.6e-3
+    assert all(later[0] <= earlier[0] for earlier, later in pairwise(rates[1:]))
+    assert rates[-1][0] < 1e-6
 
 
 def test_one_peak_for_all_groups_on_request() -> None:

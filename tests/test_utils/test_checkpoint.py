@@ -8,11 +8,14 @@ import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
+from mmmsf.utils.checkpoint import register_safe_globals
+
 
 def safe_load(content: object) -> object:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     buffer.seek(0)
+    register_safe_globals()
     return torch.load(buffer, weights_only=True)
 
 

@@ -16,7 +16,8 @@ from mmmsf.utils.sweep import (
 )
 
 BASE = """
-model = dict(neck=dict(fuse=True), head=dict(loss=dict(type='A', gamma=4), layers=2))
+model = dict(
+    neck=dict(fuse=True), head=dict(loss=dict(type='mmmsf.AsymmetricLoss', gamma_neg=4), layers=2))
 lr = 1
 """
 
@@ -51,8 +52,8 @@ def test_a_cell_is_put_on_another_base(tmp_path: Path, base: Path) -> None:
 
 def test_a_part_can_be_replaced(tmp_path: Path, base: Path) -> None:
     cell = write_cell(tmp_path, 'msf-x',
-                      "model = dict(head=dict(loss=dict(_delete_=True, type='B')))")
-    assert make_cells([cell], base)[1].cfg.model.head.loss == dict(type='B')
+                      "model = dict(head=dict(loss=dict(_delete_=True, type='CrossEntropyLoss')))")
+    assert make_cells([cell], base)[1].cfg.model.head.loss == dict(type='CrossEntropyLoss')
 
 
 def test_a_cell_with_logic_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from .validation import FloatArray, check_scores_targets
 
 OBJECTIVES = ('f1', 'precision', 'recall')
 OVERALL_OBJECTIVES = ('CF1', 'OF1')
+_EQUAL = 1e-12  # CF1 of the same counts, summed in another order
 _ROUNDING = 1e-9  # more than a running sum of the changes of precision and recall can be off
 
 
@@ -177,6 +178,6 @@ def overall_threshold(scores: ArrayLike,
         best = _first_best(2 * steps.correct / (steps.predicted + positives))
         return _between(steps.score, best)
     candidates = _class_f1_candidates(checked, checked_targets)
-    f1 = [threshold_metrics(checked, checked_targets, thr)['CF1'] for thr in candidates]
-    chosen = candidates[int(np.argmax(f1))]
+    f1 = np.array([threshold_metrics(checked, checked_targets, thr)['CF1'] for thr in candidates])
+    chosen = candidates[int(np.argmax(f1 >= f1.max() - _EQUAL))]
     return _between(steps.score, int(np.flatnonzero(steps.score == chosen)[0]))
