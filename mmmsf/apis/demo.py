@@ -188,11 +188,11 @@ def build_demo(loaded: LoadedModel) -> 'gradio.Blocks':
         seen = gr.State(None, time_to_live=3600)
         with gr.Row():
             with gr.Column():
-                image = gr.Image(type='filepath', image_mode=None, label='photograph',
+                image: Any = gr.Image(type='filepath', image_mode=None, label='photograph',
                                  sources=['upload', 'clipboard'], buttons=[], height=340,
                                  elem_id='photo')
                 # Of the object: for a subclass Gradio would write a .pyi beside this file.
-                image.preprocess = _upload_path  # type: ignore[method-assign]
+                image.preprocess = _upload_path
                 own = gr.Checkbox(True, label='each class at its own threshold', elem_id='own')
                 slider = gr.Slider(0, 1, 0.5, step=0.01, label='one threshold for all classes',
                                    buttons=[], elem_id='threshold')
