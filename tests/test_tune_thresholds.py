@@ -102,6 +102,21 @@ def test_report_is_of_the_held_out_half_and_the_file_of_all(folder: Path) -> Non
         assert torch.equal(after['state_dict'][name], value)
 
 
+def test_a_rare_class_keeps_one_half(folder: Path) -> None:
+    data = Predictions.load(folder / 'p.npz')
+    data.targets[:, 1] = 0
+    data.targets[:3, 1] = 1
+    data.save(folder / 'p.npz')
+    for arguments, values in (((), {'dog': 0.5}), (('--min-positives', '3'), {})):
+        out = run(folder, 'analysis/tune_thresholds.py', 'p.npz', '--checkpoint', 'x.pth', '--out',
+                  'y.pth', *arguments)
+        expected = class_thresholds(data.scores, data.targets).values
+        for name, value in values.items():
+            expected[CLASSES.index(name)] = value
+        assert read_thresholds(folder / 'y.pth') == pytest.approx(expected.tolist())
+        assert ('fewer than 5 positives, not tuned' in out) == bool(values)
+
+
 def test_overall_and_another_file(folder: Path) -> None:
     other = make_predictions(folder / 'q.npz', seed=1)
     out = run(folder, 'analysis/tune_thresholds.py', 'p.npz', '--overall', 'OF1', '--test',

@@ -188,9 +188,9 @@ def build_demo(loaded: LoadedModel) -> 'gradio.Blocks':
         seen = gr.State(None, time_to_live=3600)
         with gr.Row():
             with gr.Column():
-                image: Any = gr.Image(type='filepath', image_mode=None, label='photograph',
-                                 sources=['upload', 'clipboard'], buttons=[], height=340,
-                                 elem_id='photo')
+                image: Any = gr.Image(
+                    type='filepath', image_mode=None, label='photograph',
+                    sources=['upload', 'clipboard'], buttons=[], height=340, elem_id='photo')
                 # Of the object: for a subclass Gradio would write a .pyi beside this file.
                 image.preprocess = _upload_path
                 own = gr.Checkbox(True, label='each class at its own threshold', elem_id='own')

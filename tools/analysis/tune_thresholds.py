@@ -35,6 +35,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--checkpoint', help='checkpoint that the predictions are of')
     parser.add_argument('--out', metavar='CKPT_OUT',
                         help='copy of the checkpoint to write, with the thresholds in it')
+    parser.add_argument('--min-positives', type=int, default=5, metavar='N',
+                        help='a class with fewer positives keeps 0.5: a threshold fitted to a '
+                        'handful of images is chance (default: %(default)s)')
     parser.add_argument('--holdout', type=float, default=0.5,
                         help='part of the images to report on (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of the division')
@@ -81,7 +84,9 @@ def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndar
 
     scores, targets = part
     if args.overall is None:
-        return class_thresholds(scores, targets, args.objective, args.target)
+        values, reached = class_thresholds(scores, targets, args.objective, args.target)
+        rare = (targets == 1).sum(axis=0) < args.min_positives
+        return np.where(rare, scores.dtype.type(0.5), values), reached & ~rare
     value = overall_threshold(scores, targets, args.overall)
     return np.full(scores.shape[1], value, scores.dtype), (targets == 1).any(axis=0)
 
@@ -96,6 +101,12 @@ def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
         found = threshold_metrics(*part, thr)
         rows.append([name, *(f'{100 * found[key]:.2f}' for key in THRESHOLD_KEYS)])
     return format_table(['threshold', *THRESHOLD_KEYS], rows)
+
+
+def note_of(reached: bool, positives: int, least: int) -> str:
+    if positives < max(least, 1):
+        return 'no positive' if positives == 0 else f'fewer than {least} positives, not tuned'
+    return '' if reached else 'target not reached'
 
 
 def main() -> None:
@@ -117,10 +128,11 @@ def main() -> None:
         raise SystemExit(f'nothing written: {error}') from error
     print(f'tuned on {len(fit[0])} images, measured on {where} (%)\n{table}')
     print(f'\ntuned on all {len(data.scores)} images of {args.predictions}')
-    present = (data.targets == 1).any(axis=0)
-    print(format_table(['class', 'threshold', 'note'], [
-        [name, f'{value:.4f}', '' if ok else 'target not reached' if known else 'no positive']
-        for name, value, ok, known in zip(data.classes, values, reached, present, strict=True)]))
+    positives = (data.targets == 1).sum(axis=0)
+    least = 1 if args.overall is not None else args.min_positives
+    print(format_table(['class', 'positives', 'threshold', 'note'], [
+        [name, str(count), f'{value:.4f}', note_of(ok, count, least)]
+        for name, value, ok, count in zip(data.classes, values, reached, positives, strict=True)]))
     if args.out is not None:
         print(f'\nwritten to {args.out}')
 
