@@ -16,6 +16,14 @@ os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope='session')
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MMMSF_CACHE_DIR', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _restored_scope() -> Iterator[None]:
     """A Runner leaves its default scope behind; the next test must not find it."""

@@ -7,6 +7,8 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from .label_table import LabelItems
+
 FILTER_KEYS = ('filter_empty',)
 
 
@@ -125,12 +127,13 @@ class MultiLabelData(BaseDataset):
         self._metainfo['classes'] = tuple(self._metainfo['classes'])
         check_classes(self._metainfo['classes'])
 
-    def filter_data(self) -> list[dict]:
+    def filter_data(self) -> Sequence[dict]:
         """Apply ``filter_cfg``, log what it dropped, and refuse an empty result."""
         total = len(self.data_list)
         kept = self.data_list
         if (self.filter_cfg or {}).get('filter_empty', False):
-            kept = [item for item in kept if item['gt_label']]
+            kept = (kept.labelled() if isinstance(kept, LabelItems)
+                    else [item for item in kept if item['gt_label']])
             print_log(
                 f'{self.ann_file}: filter_empty dropped {total - len(kept)} of {total} images, '
                 'those without a label', logger='current')
@@ -140,6 +143,11 @@ class MultiLabelData(BaseDataset):
         if self._indices is not None and self._indices in (0, [], ()):
             raise ValueError(f'indices must select at least one image, got {self._indices}')
         return kept
+
+    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> Sequence[dict]:
+        if isinstance(self.data_list, LabelItems) and isinstance(indices, Sequence):
+            return self.data_list.select(indices)
+        return super()._get_unserialized_subset(indices)
 
     def get_data_info(self, idx: int) -> dict:
         """One image's annotation.

@@ -2,28 +2,36 @@
 
 import contextlib
 import io
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from mmengine.fileio import join_path
 from pycocotools.coco import COCO
 
 from mmmsf.registry import DATASETS
 
+from .annotation_cache import cached_table, default_cache_dir
 from .base import MultiLabelData, check_classes
-from .coco_check import check_annotations, check_categories, check_images, read_instances
+from .coco_check import (
+    check_annotations,
+    check_categories,
+    check_images,
+    parse_instances,
+    read_content,
+)
+from .coco_columns import parse_table
+from .label_table import LabelItems
 
 
 def load_coco(path: str) -> COCO:
     """Read and check a COCO instances file, without pycocotools' prints.
 
+    ``CocoMultiLabel`` does not need its index and is faster without; tests compare the two.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the content is not sound; see ``coco_check``.
     """
-    data = read_instances(path)
+    data = parse_instances(path, read_content(path))
     check_categories(path, data['categories'])
     check_images(path, data['images'])
     check_annotations(path, data)
@@ -60,44 +68,6 @@ def match_classes(path: str, found: Sequence[str], wanted: Sequence[str] | None)
     return list(wanted)
 
 
-def instance_area(annotation: Mapping[str, Any]) -> float:
-    """Area of one instance in square pixels.
-
-    ``area``, else width x height of ``bbox``, else NaN. A crowd is many
-    instances under one outline, so it has no instance size: NaN.
-    """
-    if annotation.get('iscrowd', 0):
-        return math.nan
-    if 'area' in annotation:
-        return float(annotation['area'])
-    if 'bbox' in annotation:
-        return float(annotation['bbox'][2] * annotation['bbox'][3])
-    return math.nan
-
-
-def gather_labels(
-    annotations: Iterable[Mapping[str, Any]],
-    index_of: Mapping[int, int],
-) -> tuple[list[int], list[float]]:
-    """Labels of one image and the size of each.
-
-    Args:
-        annotations: the image's instances.
-        index_of: category id -> class index.
-
-    Returns:
-        The class indices, sorted and distinct, and parallel to them the area
-        in square pixels of the class's largest instance (NaN if unknown).
-    """
-    largest: dict[int, float] = {}
-    for annotation in annotations:
-        label = index_of[annotation['category_id']]
-        # fmax passes over NaN, so a known size wins over an unknown one
-        largest[label] = float(np.fmax(largest.get(label, math.nan), instance_area(annotation)))
-    labels = sorted(largest)
-    return labels, [largest[label] for label in labels]
-
-
 @DATASETS.register_module()
 class CocoMultiLabel(MultiLabelData):
     """A COCO instances file: an image's labels are the categories of its instances.
@@ -108,8 +78,17 @@ class CocoMultiLabel(MultiLabelData):
     the file's order; an image is at ``data_prefix`` + its ``file_name``, which
     may contain folders but not leave ``data_prefix``.
 
+    The first start on a file parses it and leaves the labels in ``cache_dir``;
+    later ones read them there as long as the file's content is the same. The
+    cache may be deleted at any time.
+
     Args:
         ann_file: the instances file, relative to ``data_root``.
+        cache_dir: folder of the cache, shared by all sets and processes; None
+            for no cache. By default ``$MMMSF_CACHE_DIR``, else ``mmmsf`` in
+            ``$XDG_CACHE_HOME`` or ``~/.cache``. Files of less than 1 MiB are
+            not cached.
+        serialize_data: has no effect; the items are kept packed in any case.
         data_root, data_prefix, filter_cfg, ...: as in ``MultiLabelData``.
 
     Raises:
@@ -118,18 +97,16 @@ class CocoMultiLabel(MultiLabelData):
             the record) or its categories are not the configured classes.
     """
 
-    def load_data_list(self) -> list[dict]:
-        """Read ``ann_file`` into the items that ``MultiLabelData`` describes."""
-        coco = load_coco(self.ann_file)
-        categories = {coco.cats[key]['name']: key for key in sorted(coco.cats)}
-        classes = match_classes(
-            self.ann_file, list(categories), self._metainfo.get('classes'))
+    def __init__(self, *args: Any, cache_dir: str | None = 'default', **kwargs: Any) -> None:
+        self.cache_dir = default_cache_dir() if cache_dir == 'default' else cache_dir
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> Sequence[dict]:
+        """Labels of ``ann_file`` as the items that ``MultiLabelData`` describes."""
+        path = self.ann_file
+        content = read_content(path)
+        table = cached_table(content, lambda: parse_table(path, content), self.cache_dir)
+        classes = match_classes(path, table.classes, self._metainfo.get('classes'))
         self._metainfo['classes'] = tuple(classes)
-        index_of = {categories[name]: index for index, name in enumerate(classes)}
-        items = []
-        for image_id, image in coco.imgs.items():
-            # .get: indexing the defaultdict would add the images without instances
-            labels, areas = gather_labels(coco.imgToAnns.get(image_id, ()), index_of)
-            path = join_path(self.img_prefix, image['file_name'])
-            items.append(dict(img_path=path, gt_label=labels, areas=areas))
-        return items
+        self.serialize_data = False  # LabelItems is as packed as MMEngine's pickles, or more
+        return LabelItems(table.reordered(classes), self.img_prefix)

@@ -6,7 +6,7 @@ scale in one image.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.dist import barrier, get_rank, is_distributed
@@ -79,7 +79,7 @@ class ScaledDigits(CocoMultiLabel):
             data_root=os.path.join(self.digits_root, self.spec.folder),
             data_prefix=split, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> Sequence[dict]:
         """Draw the set if it is not there yet, then read it like any COCO data."""
         if is_distributed():
             try:

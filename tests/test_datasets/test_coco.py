@@ -3,9 +3,11 @@
 import copy
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset
 
 from mmmsf.datasets import COCO_CLASSES, VOC_CLASSES, CocoMultiLabel
 from mmmsf.datasets.coco_check import check_file_name
@@ -198,3 +200,36 @@ def test_class_lists():
     assert (COCO_CLASSES[0], COCO_CLASSES[11], COCO_CLASSES[79]) == (
         'person', 'stop sign', 'toothbrush')
     assert len(VOC_CLASSES) == 20 and list(VOC_CLASSES) == sorted(set(VOC_CLASSES))
+
+
+@pytest.mark.parametrize('indices', [2, -2, [2, 0], [-1, 1, 1]])
+def test_subsets_and_workers_see_the_same_items(write, indices):
+    data = CocoMultiLabel(**write(GOOD))
+    rows = (list(range(3))[:indices] if indices > 0 else list(range(3))[indices:]) if isinstance(
+        indices, int) else indices
+    expected = [data.get_data_info(row)['img_path'] for row in rows]
+    loaded = CocoMultiLabel(**write(GOOD), indices=indices)
+    changed_in_place = copy.deepcopy(data)
+    changed_in_place.get_subset_(indices)
+    for part in (loaded, changed_in_place, data.get_subset(indices),
+                 pickle.loads(pickle.dumps(loaded))):
+        assert [part.get_data_info(i)['img_path'] for i in range(len(part))] == expected
+        assert part.get_data_info(-1)['sample_idx'] == len(expected) - 1
+    assert len(data) == 3
+    with pytest.raises(IndexError):
+        data.get_data_info(3)
+
+
+def test_concatenated_and_balanced(write):
+    data = CocoMultiLabel(**write(GOOD))
+    both = ConcatDataset([data, data])
+    assert len(both) == 6 and both.get_data_info(4)['gt_label'] == [0, 2]
+    repeated = ClassBalancedDataset(data, oversample_thr=0.9)
+    assert len(repeated) >= 3
+
+
+def test_an_item_can_be_changed_without_changing_the_set(write):
+    data = CocoMultiLabel(**write(GOOD))
+    data.get_data_info(1)['gt_label'].append(7)
+    data.get_cat_ids(1).append(8)
+    assert data.get_data_info(1)['gt_label'] == data.get_cat_ids(1) == [0, 2]
