@@ -28,7 +28,7 @@ def shrink(cfg: Config, data_root: Path) -> None:
         for transform in dataset.pipeline:
             if transform.type == 'Resize':
                 transform.scale = (SIDE, SIDE)
-            if transform.type == 'Cutout':
+            if transform.type == 'mmmsf.Cutout':
                 transform.shape = SIDE // 2
     cfg.model.backbone.pop('init_cfg', None)
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from .functional.size_aware import areas_to_sizes
-from .functional.validation import check_scores_targets
+from .functional.validation import check_scores, check_targets
 
 
 class EvaluationRows(NamedTuple):
@@ -47,23 +47,34 @@ def sample_name(sample: dict[str, Any], position: int) -> str:
     return f'sample {position} of the batch'
 
 
-def _matrix(vectors: list[torch.Tensor], key: str, names: list[str], length: int,
-            dtype: torch.dtype) -> NDArray[Any]:
-    """Stack B vectors of ``length`` entries and copy them to the CPU, shape (B, length)."""
+def _check_lengths(vectors: Sequence[torch.Tensor | NDArray[Any]], key: str, names: list[str],
+                   length: int) -> None:
     for vector, name in zip(vectors, names, strict=True):
         if vector.shape != (length, ):
             raise ValueError(f'{key} must have shape ({length},), got {tuple(vector.shape)} '
                              f'for {name}')
-    return torch.stack(vectors).detach().to('cpu', dtype).numpy()
+
+
+def _matrix(vectors: list[torch.Tensor], key: str, names: list[str],
+            length: int) -> NDArray[np.float32]:
+    """Stack B vectors of ``length`` entries and copy them to the CPU, shape (B, length)."""
+    _check_lengths(vectors, key, names, length)
+    stacked: NDArray[np.float32] = torch.stack(vectors).detach().to('cpu', torch.float32).numpy()
+    return stacked
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    """``torch.as_tensor``, which takes microseconds even where there is nothing to do."""
+    return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
 
 
 def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
     """Targets (K,) of a sample, from ``gt_score`` or else from the indices in ``gt_label``."""
     if sample.get('gt_score') is not None:
-        return torch.as_tensor(sample['gt_score'])
+        return _tensor(sample['gt_score'])
     if sample.get('gt_label') is None:
         raise ValueError(f'a sample needs gt_score or gt_label, got neither for {name}')
-    label = torch.as_tensor(sample['gt_label']).long().flatten()
+    label = _tensor(sample['gt_label']).long().flatten()
     if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
         raise ValueError(f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} '
                          f'for {name}')
@@ -82,12 +93,21 @@ def _area_scale(sample: dict[str, Any], name: str) -> float:
     return float(img_h * img_w) / float(ori_h * ori_w)
 
 
+def _areas(sample: dict[str, Any], num_classes: int) -> NDArray[Any]:
+    """Areas (K,) of a sample, NaN where it gives none."""
+    areas = sample.get('gt_area')
+    if areas is None:
+        return np.full(num_classes, np.nan)
+    if isinstance(areas, torch.Tensor):
+        return areas.detach().to('cpu', torch.float64).numpy()
+    return np.asarray(areas)
+
+
 def _sizes(samples: Sequence[dict[str, Any]], names: list[str], num_classes: int,
            thresholds: Sequence[float], size_at: str) -> NDArray[np.int8]:
-    unknown = torch.full((num_classes, ), float('nan'))
-    vectors = [unknown if sample.get('gt_area') is None
-               else torch.as_tensor(sample['gt_area']).cpu() for sample in samples]
-    areas = _matrix(vectors, 'gt_area', names, num_classes, torch.float64)
+    vectors = [_areas(sample, num_classes) for sample in samples]
+    _check_lengths(vectors, 'gt_area', names, num_classes)
+    areas = np.stack(vectors, dtype=np.float64)
     if size_at == 'input':
         scale = [_area_scale(sample, name) for sample, name in zip(samples, names, strict=True)]
         areas = areas * np.array(scale)[:, None]
@@ -118,13 +138,13 @@ def rows_from_samples(samples: Sequence[dict[str, Any]],
     for sample, name in zip(samples, names, strict=True):
         if sample.get('pred_score') is None:
             raise ValueError(f'a sample needs pred_score, got none for {name}')
-    predictions = [torch.as_tensor(sample['pred_score']) for sample in samples]
+    predictions = [_tensor(sample['pred_score']) for sample in samples]
     num_classes = predictions[0].numel()
-    scores = _matrix(predictions, 'pred_score', names, num_classes, torch.float32)
+    scores = _matrix(predictions, 'pred_score', names, num_classes)
+    check_scores(scores, names)
     given = [_target(sample, num_classes, name)
              for sample, name in zip(samples, names, strict=True)]
-    targets = _matrix(given, 'gt_score', names, num_classes, torch.float32)
-    scores, targets = check_scores_targets(scores, targets, names)
+    targets = check_targets(_matrix(given, 'gt_score', names, num_classes), scores.shape, names)
     sizes = (np.zeros(targets.shape, dtype=np.int8) if size_thresholds is None
              else _sizes(samples, names, num_classes, size_thresholds, size_at))
     index = [-1 if sample.get('sample_idx') is None else int(sample['sample_idx'])

@@ -7,12 +7,12 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='mmmsf.LoadImage'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='bilinear'),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='Cutout', shape=image_size // 2, pad_val=(104, 116, 124), prob=0.5),
+    dict(type='mmmsf.RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmmsf.Cutout', shape=image_size // 2, pad_val=(104, 116, 124), prob=0.5),
     dict(
-        type='RandAugment', policies='timm_increasing', num_policies=2, total_level=10,
-        magnitude_level=9, magnitude_std=0.5),
-    dict(type='PackInputs'),
+        type='mmmsf.RandAugment', policies='timm_increasing', num_policies=2, total_level=10,
+        magnitude_level=9, magnitude_std=0.5, hparams=dict(pad_val=[128, 128, 128])),
+    dict(type='mmmsf.PackInputs'),
 ]
 test_pipeline = [
     dict(type='mmmsf.LoadImage'),
