@@ -1,10 +1,12 @@
-"""Model components: necks, heads, losses and the plain layers they are made of."""
+"""Model components: backbones, necks, heads, losses and the plain layers they are made of."""
 
+from .backbones import FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import AsymmetricLoss
 from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
 __all__ = [
-    'AsymmetricLoss', 'AverageScoreTTA', 'MLDecoderHead', 'MSFHead', 'MSFNeck', 'Query2LabelHead',
+    'AsymmetricLoss', 'AverageScoreTTA', 'FrozenTIMMBackbone', 'MLDecoderHead', 'MSFHead',
+    'MSFNeck', 'Query2LabelHead',
 ]

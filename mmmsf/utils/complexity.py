@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..models.layers.decoder import projected_memory
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -39,7 +41,8 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
 
     Convolutions and matrix products are counted where they are dispatched, those inside scaled
     dot-product attention too (counters that hook modules score them as 0). Additions, norms,
-    activations and resizing are not.
+    activations and resizing are not. The memory of a decoder counts as projected, though a CPU saves
+    part of that (``layers.decoder``): the numbers do not depend on the device.
 
     Args:
         model: a classifier whose ``forward(images, mode='tensor')`` gives logits.
@@ -52,7 +55,8 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
               for name, child in model.named_children()}
     images = torch.zeros(1, 3, height, width, device=next(model.parameters()).device)
     counter = FlopCounterMode(display=False)
-    with counter, sdpa_kernel(SDPBackend.MATH):  # the one way that is made of counted products
+    # SDPBackend.MATH is the one way that is made of counted products
+    with projected_memory(model), counter, sdpa_kernel(SDPBackend.MATH):
         model.eval()(images, mode='tensor')
     model.train(training)
     counts = counter.get_flop_counts()

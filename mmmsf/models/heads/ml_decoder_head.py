@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmmsf.registry import MODELS
 
 from ..layers import DecoderLayer, branch_attention_weights
+from ..layers.attention import BranchTokens
 from ..layers.group_fc import GroupFullyConnected
 from .attention_maps import weights_to_maps
 from .inputs import last_map
@@ -86,12 +87,12 @@ class MLDecoderHead(MultiLabelClsHead):
         Raises:
             ValueError: the last map is not of that shape.
         """
-        key, value, (h, w) = self._memory(feats)
+        key, value, _ = self._memory(feats)
         query = self.query[None]
         if self.training and self.dropout.p:
             query = query.expand(len(key), -1, -1)  # a mask of its own for every image
         query = self.norm(query + self.dropout(query))
-        return self.layer(query, key, value, [self.fc.num_groups], [h * w])
+        return self.layer(query, [BranchTokens(key, value)], [self.fc.num_groups])
 
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
         """Where each class's group looks; as :meth:`MSFHead.attention_maps`, with a single scale.

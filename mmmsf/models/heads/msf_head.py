@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmmsf.registry import MODELS
 
 from ..layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
+from ..layers.group_linear import split_classes
 from .attention_maps import weights_to_maps
 
 POSITION_MODES = ('input', 'attention')
@@ -49,6 +50,11 @@ class MSFHead(MultiLabelClsHead):
             (Eq 10); ``'attention'`` starts from zero and adds it to the query
             of every cross-attention.
         num_positions: entries of each position table.
+        num_groups: queries of each scale K' (as in ML-Decoder); a query and its
+            label embedding serve ceil(K / num_groups) neighbouring classes.
+            None, like a number above K, gives every class its own (the paper);
+            groups that would be left without a class are not made. Without
+            decoder there are no queries to group.
         dropout: dropout probability of encoder and decoder.
         act_cfg: activation of the feed-forward parts.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
@@ -64,11 +70,11 @@ class MSFHead(MultiLabelClsHead):
                  num_encoder_layers: int = 2, num_decoder_layers: int = 3,
                  decoder_self_attn: str = 'none', share_branches: bool = True,
                  position_mode: str = 'input', query_mode: str = 'first',
-                 num_positions: int = 50, dropout: float = 0.0,
+                 num_positions: int = 50, num_groups: int | None = None, dropout: float = 0.0,
                  act_cfg: dict | None = None, **kwargs: object) -> None:
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
-        for name, value, low in (('num_classes', num_classes, 1), ('num_scales', num_scales, 1),
+        for name, value, low in (('num_scales', num_scales, 1),
                                  ('num_encoder_layers', num_encoder_layers, 0),
                                  ('num_decoder_layers', num_decoder_layers, 0)):
             if value < low:
@@ -76,9 +82,13 @@ class MSFHead(MultiLabelClsHead):
         if position_mode not in POSITION_MODES:
             raise ValueError(f'`position_mode` must be one of {POSITION_MODES}, '
                              f'got {position_mode!r}')
+        if num_groups is not None and not num_decoder_layers:
+            raise ValueError('`num_groups` groups the queries of the decoder: it must be None '
+                             f'with num_decoder_layers=0, got {num_groups}')
         if query_mode not in QUERY_MODES:
             raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
         self.num_classes = num_classes
+        self.group_size, self.num_queries = split_classes(num_classes, num_groups)
         self.embed_dims = embed_dims
         self.num_scales = num_scales
         self.position_mode = position_mode
@@ -94,11 +104,11 @@ class MSFHead(MultiLabelClsHead):
         if num_decoder_layers:
             self.decoders = nn.ModuleList(
                 Decoder(num_decoder_layers, *layer_args, decoder_self_attn) for _ in range(copies))
-            self.label_embed = nn.Parameter(torch.randn(num_scales, num_classes, embed_dims))
+            self.label_embed = nn.Parameter(torch.randn(num_scales, self.num_queries, embed_dims))
         self.position: LearnedPositionEncoding | None = None
         if position_mode == 'input' or num_encoder_layers or num_decoder_layers:
             self.position = LearnedPositionEncoding(embed_dims, num_scales, num_positions)
-        self.fc = GroupLinear(num_classes, num_scales * embed_dims)
+        self.fc = GroupLinear(num_classes, num_scales * embed_dims, num_groups)
 
     def _check_inputs(self, feats: Sequence[Tensor]) -> None:
         got = [tuple(x.shape) for x in feats]
@@ -145,19 +155,20 @@ class MSFHead(MultiLabelClsHead):
         them, and the queries of each branch."""
         step = self.num_scales if self.share_branches else 1
         labels = self.label_embed[group * step:(group + 1) * step].flatten(0, 1)[None]  # (1, Q, C)
-        sizes = [self.num_classes] * step
+        sizes = [self.num_queries] * step
         if self.query_mode == 'attention':
             return torch.zeros_like(labels), labels, sizes
         return labels, None, sizes
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
-        """Features of every class, all branches side by side.
+        """Features of every class (with ``num_groups``, of every group), branches side by side.
 
         Args:
             feats: ``num_scales`` maps (B, C, h_i, w_i).
 
         Returns:
-            Z of shape (B, K, S * C) (Eq 11), or (B, 1, S * C) without decoder.
+            Z of shape (B, K, S * C) (Eq 11), with K' rows for K' groups, or
+            (B, 1, S * C) without decoder.
 
         Raises:
             ValueError: number or channels of the maps are not as configured.
@@ -183,7 +194,8 @@ class MSFHead(MultiLabelClsHead):
             layer: number of the decoder layer, by default the last.
 
         Returns:
-            For each scale (B, K, h_i, w_i); each map sums to one.
+            For each scale (B, K, h_i, w_i); each map sums to one. The classes of
+            a group have the same map.
 
         Raises:
             ValueError: the head has no decoder or no such layer, or the maps are not as
@@ -197,7 +209,8 @@ class MSFHead(MultiLabelClsHead):
             query, query_pos, query_sizes = self._queries(group)
             weights += cast(Decoder, self.decoders[group]).attention_weights(
                 query, memory, query_sizes, sizes, query_pos, pos, layer)
-        return weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in feats])
+        maps = weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in feats])
+        return [x.repeat_interleave(self.group_size, dim=1)[:, :self.num_classes] for x in maps]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K) for ``num_scales`` maps (B, C, h_i, w_i)."""

@@ -1,6 +1,7 @@
 """Multi-head attention over tokens of several branches that lie side by side."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -70,6 +71,60 @@ def branch_attention_weights(query: Tensor, key: Tensor, query_sizes: Sequence[i
     return weights
 
 
+class BranchTokens(NamedTuple):
+    """What the queries of one branch attend to.
+
+    ``key`` and ``value`` are (B, N, C): projected by the attention's key and value matrices, or,
+    with ``projected`` False, as they come; :func:`folded_attention` takes the latter.
+    """
+
+    key: Tensor
+    value: Tensor
+    projected: bool = True
+
+
+def folding_pays(num_queries: int, num_tokens: int, embed_dims: int, num_heads: int) -> bool:
+    """Whether :func:`folded_attention` needs fewer multiplications than projecting the tokens.
+
+    With Q queries, N tokens, C channels and H heads, projecting takes 2 N C^2 and attending
+    2 Q N C multiplications; folding takes 2 Q C^2 and 2 H Q N C.
+    """
+    Q, N, C, H = num_queries, num_tokens, embed_dims, num_heads
+    return N * C + Q * N > Q * C + H * Q * N
+
+
+def folded_attention(query: Tensor, key: Tensor, value: Tensor, in_proj_weight: Tensor,
+                     value_bias: Tensor, num_heads: int) -> Tensor:
+    """Cross-attention that moves the key and value matrices from the tokens to the queries.
+
+    q (W_k x)^T = (q W_k) x^T, and softmax(..) (W_v x) = (softmax(..) x) W_v: the same result as
+    projecting every token, for less work where tokens are many and queries few. The key bias adds
+    the same number to all scores of a query, which the softmax takes away; the value bias comes
+    through whole, because the weights sum to one. So there can be no dropout of the weights.
+
+    Args:
+        query: (B or 1, Q, C), already projected.
+        key: (B, N, C), not projected.
+        value: (B, N, C), not projected.
+        in_proj_weight: (3 C, C), the query, key and value matrices.
+        value_bias: (C,).
+        num_heads: heads that share the C channels.
+
+    Returns:
+        (B, Q, C), before the output projection.
+    """
+    B, _, C = key.shape
+    D = C // num_heads
+    _, key_weight, value_weight = in_proj_weight.view(3, num_heads, D, C)  # (H, D, C)
+    query = split_heads(query * D**-0.5, num_heads) @ key_weight  # (B or 1, H, Q, C)
+    query = query.flatten(1, 2).expand(B, -1, -1)  # (B, H * Q, C)
+    scores = query @ key.transpose(1, 2)  # (B, H * Q, N)
+    exact = torch.promote_types(scores.dtype, torch.float32)  # half precision would round the sum
+    gathered = scores.softmax(dim=-1, dtype=exact).to(scores.dtype) @ value  # (B, H * Q, C)
+    gathered = gathered.unflatten(1, (num_heads, -1)) @ value_weight.transpose(1, 2)
+    return merge_heads(gathered) + value_bias  # from (B, H, Q, D)
+
+
 class MultiheadAttention(nn.Module):
     """Projections of multi-head attention, exposed one by one.
 
@@ -113,6 +168,30 @@ class MultiheadAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         return self.out_proj(
             branch_attention(query, key, value, query_sizes, key_sizes, self.num_heads, dropout))
+
+    def cross_attention(self, query: Tensor, memory: Sequence[BranchTokens],
+                        query_sizes: Sequence[int]) -> Tensor:
+        """Attention to other tokens, and output projection.
+
+        Args:
+            query: (B or 1, sum(query_sizes), C), already projected.
+            memory: the tokens of each branch; not projected ones only without dropout.
+            query_sizes: queries of each branch.
+
+        Returns:
+            (B, sum(query_sizes), C).
+        """
+        dropout = self.dropout if self.training else 0.0
+        outputs = []
+        for q, (key, value, projected) in zip(query.split(list(query_sizes), dim=1), memory,
+                                              strict=True):
+            if projected:
+                outputs.append(branch_attention(q, key, value, [q.shape[1]], [key.shape[1]],
+                                                self.num_heads, dropout))
+            else:
+                outputs.append(folded_attention(q, key, value, self.in_proj_weight,
+                                                self.in_proj(2, 3)[1], self.num_heads))
+        return self.out_proj(torch.cat(outputs, dim=1))
 
     def self_attention(self, x: Tensor, sizes: Sequence[int], pos: Tensor | None = None) -> Tensor:
         """Attention of tokens among themselves.

@@ -1,13 +1,19 @@
 """Region selection: decoder without self-attention, queried by label embeddings (Eq 10)."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import MultiheadAttention, branch_attention_weights
+from .attention import (
+    BranchTokens,
+    MultiheadAttention,
+    branch_attention_weights,
+    folding_pays,
+)
 from .feedforward import FeedForward
 
 SELF_ATTN_MODES = ('none', 'first', 'rest', 'all')
@@ -56,23 +62,21 @@ class DecoderLayer(nn.Module):
         return x, F.linear(x if query_pos is None else x + query_pos,
                            *self.cross_attn.in_proj(0, 1))
 
-    def forward(self, x: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
-                key_sizes: Sequence[int], query_pos: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, memory: Sequence[BranchTokens], query_sizes: Sequence[int],
+                query_pos: Tensor | None = None) -> Tensor:
         """Refine the queries.
 
         Args:
             x: (B or 1, Q, C) queries of all branches side by side.
-            key: (B, N, C) memory, projected by this layer's key matrix.
-            value: (B, N, C) memory, projected by this layer's value matrix.
+            memory: the tokens of each branch.
             query_sizes: queries of each branch; their sum is Q.
-            key_sizes: memory tokens of each branch; their sum is N.
             query_pos: (1, Q, C), added to every attention query.
 
         Returns:
             (B, Q, C).
         """
         x, query = self.project_query(x, query_sizes, query_pos)
-        attended = self.cross_attn.attend(query, key, value, query_sizes, key_sizes)
+        attended = self.cross_attn.cross_attention(query, memory, query_sizes)
         x = self.norm2(x + self.dropout(attended))
         return self.norm3(x + self.dropout(self.ffn(x)))
 
@@ -81,7 +85,8 @@ class Decoder(nn.Module):
     """A stack of :class:`DecoderLayer` and a final LayerNorm.
 
     Every layer reads the same memory, so the keys and values of all layers come
-    from one matrix product. The first layer's queries do not depend on the image
+    from one matrix product; branches with many tokens need none at all (see
+    :func:`~.attention.folded_attention`). The first layer's queries do not depend on the image
     and stay a batch of one until the first cross-attention.
 
     Args:
@@ -105,6 +110,7 @@ class Decoder(nn.Module):
         if self_attn not in SELF_ATTN_MODES:
             raise ValueError(f'`self_attn` must be one of {SELF_ATTN_MODES}, got {self_attn!r}')
         self.dropout = dropout
+        self.fold = True
         self.layers = nn.ModuleList(
             DecoderLayer(
                 embed_dims, num_heads, feedforward_channels, act, dropout,
@@ -135,6 +141,37 @@ class Decoder(nn.Module):
             projected.append(tokens.chunk(len(attentions), dim=-1))
         return list(zip(*projected, strict=True))
 
+    def _folds(self, memory: Tensor, num_queries: int, num_tokens: int) -> bool:
+        """Whether a branch's tokens are left unprojected.
+
+        Only on a CPU, where it was measured, and never for a size that an export keeps free.
+        """
+        attention = cast(DecoderLayer, self.layers[0]).cross_attn
+        return (self.fold and isinstance(num_tokens, int) and memory.device.type == 'cpu'
+                and not (self.training and self.dropout)
+                and folding_pays(num_queries, num_tokens, attention.embed_dims,
+                                 attention.num_heads))
+
+    def _memory_of_layers(self, memory: Tensor, pos: Tensor | None, query_sizes: Sequence[int],
+                          key_sizes: Sequence[int]) -> list[list[BranchTokens]]:
+        """For each layer the tokens of each branch, projected where that is less work."""
+        sizes = list(key_sizes)
+        folded = [self._folds(memory, *pair) for pair in zip(query_sizes, sizes, strict=True)]
+        if not any(folded):
+            return [[BranchTokens(*pair) for pair in zip(
+                key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True)]
+                for key, value in self.project_memory(memory, pos)]
+        values = memory.split(sizes, dim=1)
+        keys = values if pos is None else (memory + pos).split(sizes, dim=1)
+        layers: list[list[BranchTokens]] = [[] for _ in self.layers]
+        positions = [None] * len(sizes) if pos is None else pos.split(sizes, dim=1)
+        for fold, key, value, position in zip(folded, keys, values, positions, strict=True):
+            branch = ([BranchTokens(key, value, False)] * len(layers) if fold else
+                      [BranchTokens(*pair) for pair in self.project_memory(value, position)])
+            for layer, tokens in zip(layers, branch, strict=True):
+                layer.append(tokens)
+        return layers
+
     def forward(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
                 key_sizes: Sequence[int], query_pos: Tensor | None = None,
                 memory_pos: Tensor | None = None) -> Tensor:
@@ -153,15 +190,15 @@ class Decoder(nn.Module):
         """
         if self.training and self.dropout:
             query = query.expand(len(memory), -1, -1)  # a mask of its own for every image
-        for layer, (key, value) in zip(
-                self.layers, self.project_memory(memory, memory_pos), strict=True):
-            query = layer(query, key, value, query_sizes, key_sizes, query_pos)
+        layers = self._memory_of_layers(memory, memory_pos, query_sizes, key_sizes)
+        for layer, tokens in zip(self.layers, layers, strict=True):
+            query = layer(query, tokens, query_sizes, query_pos)
         return self.norm(query)
 
     def attention_weights(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
                           key_sizes: Sequence[int], query_pos: Tensor | None = None,
                           memory_pos: Tensor | None = None, layer: int = -1) -> list[Tensor]:
-        """Cross-attention weights of one layer, written out; shares nothing with ``forward``.
+        """Cross-attention weights of one layer, written out, from projected keys.
 
         Args:
             query, memory, query_sizes, key_sizes, query_pos, memory_pos: as :meth:`forward`.
@@ -178,10 +215,26 @@ class Decoder(nn.Module):
             raise ValueError(f'`layer` must be from {-num_layers} to {num_layers - 1} for '
                              f'{num_layers} decoder layers, got {layer}')
         index = layer % num_layers
-        projected = self.project_memory(memory, memory_pos)
-        for block, (key, value) in zip(self.layers[:index], projected, strict=False):
-            query = block(query, key, value, query_sizes, key_sizes, query_pos)
+        layers = self._memory_of_layers(memory, memory_pos, query_sizes, key_sizes)
+        for block, tokens in zip(self.layers[:index], layers, strict=False):
+            query = block(query, tokens, query_sizes, query_pos)
         block = cast(DecoderLayer, self.layers[index])
         _, query = block.project_query(query, query_sizes, query_pos)
+        key, _ = self.project_memory(memory, memory_pos)[index]
         return branch_attention_weights(
-            query, projected[index][0], query_sizes, key_sizes, block.cross_attn.num_heads)
+            query, key, query_sizes, key_sizes, block.cross_attn.num_heads)
+
+
+@contextlib.contextmanager
+def projected_memory(model: nn.Module) -> Iterator[None]:
+    """Let every :class:`Decoder` in a model project its memory, as the paper's arithmetic has it:
+    the same results, on every device the same operations."""
+    decoders = [module for module in model.modules() if isinstance(module, Decoder)]
+    before = [decoder.fold for decoder in decoders]
+    for decoder in decoders:
+        decoder.fold = False
+    try:
+        yield
+    finally:
+        for decoder, fold in zip(decoders, before, strict=True):
+            decoder.fold = fold

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from .group_linear import split_classes
+
 
 class GroupFullyConnected(nn.Module):
     """Score the classes of each group from the group's features.
@@ -25,13 +27,10 @@ class GroupFullyConnected(nn.Module):
 
     def __init__(self, num_classes: int, num_groups: int, in_channels: int) -> None:
         super().__init__()
-        for name, value in (('num_classes', num_classes), ('num_groups', num_groups),
-                            ('in_channels', in_channels)):
-            if value < 1:
-                raise ValueError(f'`{name}` must be at least 1, got {value}')
+        if in_channels < 1:
+            raise ValueError(f'`in_channels` must be at least 1, got {in_channels}')
         self.num_classes = num_classes
-        self.group_size = -(-num_classes // num_groups)
-        self.num_groups = -(-num_classes // self.group_size)
+        self.group_size, self.num_groups = split_classes(num_classes, num_groups)
         self.weight = nn.Parameter(torch.empty(self.num_groups, in_channels, self.group_size))
         self.bias = nn.Parameter(torch.zeros(num_classes))
         nn.init.xavier_normal_(self.weight)

@@ -77,7 +77,7 @@ def test_classes_permute_with_their_parameters() -> None:
 def test_every_parameter_learns() -> None:
     """DDP stops on a parameter without a gradient."""
     for extra in (dict(), AUTHORS, dict(num_decoder_layers=0), dict(num_encoder_layers=0),
-                  dict(AUTHORS, num_encoder_layers=0, num_decoder_layers=0)):
+                  dict(num_groups=3), dict(AUTHORS, num_encoder_layers=0, num_decoder_layers=0)):
         head = MSFHead(**SMALL, **extra)
         head(make_feats()).sum().backward()
         assert [n for n, p in head.named_parameters() if p.grad is None] == []
@@ -109,6 +109,61 @@ def test_z_of_the_paper() -> None:
         assert head(feats).shape == (1, 80)
 
 
+def grouped_and_plain_twin(num_groups: int, **kwargs: object) -> tuple[MSFHead, MSFHead]:
+    """A head of group queries and the plain head in which the classes of a group ask alike."""
+    torch.manual_seed(1)
+    grouped, plain = MSFHead(**SMALL, num_groups=num_groups, **kwargs), MSFHead(**SMALL, **kwargs)
+    state = grouped.state_dict()
+    group_size = -(-SMALL['num_classes'] // num_groups)
+    state['label_embed'] = torch.stack([
+        state['label_embed'][:, k // group_size] for k in range(SMALL['num_classes'])], dim=1)
+    plain.load_state_dict(state)
+    return grouped.eval(), plain.eval()
+
+
+@pytest.mark.parametrize('kwargs', [dict(), AUTHORS, dict(share_branches=False)],
+                         ids=['paper', 'authors', 'unshared'])
+@pytest.mark.parametrize(('num_groups', 'num_queries'), [(1, 1), (2, 2), (3, 3), (4, 3)])
+def test_a_group_query_serves_its_classes(num_groups: int, num_queries: int,
+                                          kwargs: dict) -> None:
+    """5 classes as 5, 3 + 2, 2 + 2 + 1, and the last again: of 4 groups one would have none."""
+    grouped, plain = grouped_and_plain_twin(num_groups, **kwargs)
+    feats = make_feats()
+    assert grouped.label_embed.shape == (3, num_queries, 8)
+    assert grouped.pre_logits(feats).shape == (2, num_queries, 24)
+    torch.testing.assert_close(grouped(feats), plain(feats), atol=1e-5, rtol=1e-5)
+    for ours, twins in zip(grouped.attention_maps(feats), plain.attention_maps(feats),
+                           strict=True):
+        torch.testing.assert_close(ours, twins, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize('num_groups', [5, 100])
+def test_a_group_for_each_class_is_the_plain_head(num_groups: int) -> None:
+    torch.manual_seed(1)
+    plain = MSFHead(**SMALL)
+    torch.manual_seed(1)
+    grouped, feats = MSFHead(**SMALL, num_groups=num_groups), make_feats()
+    torch.testing.assert_close(dict(grouped.state_dict()), dict(plain.state_dict()))
+    torch.testing.assert_close(grouped(feats), plain(feats), atol=0, rtol=0)
+
+
+def test_groups_change_the_label_embedding_only() -> None:
+    """Hence a checkpoint moves between plain and grouped heads as it does between classes."""
+    plain, grouped = (MSFHead(**SMALL, num_groups=n).state_dict() for n in (None, 2))
+    assert list(plain) == list(grouped)
+    assert [n for n in plain if plain[n].shape != grouped[n].shape] == ['label_embed']
+
+
+def test_gradcheck_of_groups() -> None:
+    torch.manual_seed(1)
+    head = MSFHead(**SMALL, num_groups=2).double()
+    feats = [x.requires_grad_() for x in make_feats(torch.float64, ((2, 2), (1, 2), (1, 1)), 1)]
+    assert torch.autograd.gradcheck(
+        lambda *x: torch.func.functional_call(
+            head, {'fc.weight': x[0], 'label_embed': x[1]}, (x[2:], )),
+        [head.fc.weight, head.label_embed, *feats])
+
+
 def test_loss_skips_ignored_classes_and_predict_uses_the_threshold() -> None:
     head, feats = MSFHead(**SMALL, thr=0.715), make_feats()
     score = torch.tensor([1.0, 0, -1, 0, 0])
@@ -137,6 +192,9 @@ def test_state_of_a_trained_size_survives_saving() -> None:
     (dict(position_mode='both'), "`position_mode` must be one of .* got 'both'"),
     (dict(query_mode='last'), "`query_mode` must be one of .* got 'last'"),
     (dict(decoder_self_attn='yes'), "`self_attn` must be one of .* got 'yes'"),
+    (dict(num_groups=0), '`num_groups` must be at least 1, got 0'),
+    (dict(num_groups=2, num_decoder_layers=0),
+     '`num_groups` .* must be None with num_decoder_layers=0, got 2'),
     (dict(num_heads=3), 'embed_dims=8, num_heads=3'),
 ])
 def test_wrong_arguments(kwargs: dict, message: str) -> None:

