@@ -41,7 +41,7 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
 
     Convolutions and matrix products are counted where they are dispatched, those inside scaled
     dot-product attention too (counters that hook modules score them as 0). Additions, norms,
-    activations and resizing are not. The memory of a decoder counts as projected, though a CPU saves
+    activations and resizing are not. A decoder's memory counts as projected, though a CPU saves
     part of that (``layers.decoder``): the numbers do not depend on the device.
 
     Args:
