@@ -1,6 +1,6 @@
 """Parameters and floating-point operations of a whole model, attention included."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,14 @@ class Complexity:
         return sum(self.flops.values())
 
 
+def count_operations(run: Callable[[], object]) -> FlopCounterMode:
+    """Floating-point operations of a call, those inside scaled dot-product attention too."""
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):  # the one way that is made of counted products
+        run()
+    return counter
+
+
 def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
     """Count what one forward pass to the logits costs.
 
@@ -54,10 +62,8 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
     params = {name: sum(p.numel() for p in child.parameters())
               for name, child in model.named_children()}
     images = torch.zeros(1, 3, height, width, device=next(model.parameters()).device)
-    counter = FlopCounterMode(display=False)
-    # SDPBackend.MATH is the one way that is made of counted products
-    with projected_memory(model), counter, sdpa_kernel(SDPBackend.MATH):
-        model.eval()(images, mode='tensor')
+    with projected_memory(model):
+        counter = count_operations(lambda: model.eval()(images, mode='tensor'))
     model.train(training)
     counts = counter.get_flop_counts()
     prefix = type(model).__name__

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from mmmsf.utils.benchmark import Task
 
-TRAIN_COST = 3  # products of a step to those of its forward pass
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -99,13 +97,10 @@ def check_equal(heads: dict[str, 'nn.Module'], maps: list['Tensor']) -> None:
 
 def count_flops(head: 'nn.Module', maps: list['Tensor']) -> int:
     """Floating-point operations of a forward pass, attention included."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
+    from mmmsf.utils.complexity import count_operations
 
-    counter = FlopCounterMode(display=False)
-    with counter, sdpa_kernel(SDPBackend.MATH):
-        head.train()(maps)  # in evaluation mode torch's own layer is one uncounted operator
-    return counter.get_total_flops()
+    # in evaluation mode torch's own layer is one uncounted operator
+    return count_operations(lambda: head.train()(maps)).get_total_flops()
 
 
 def main() -> None:
@@ -118,7 +113,7 @@ def main() -> None:
     from torch import nn
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
-    from mmmsf.apis.benchmarking import Options
+    from mmmsf.apis.benchmarking import TRAIN_COST, Options
     from mmmsf.models.heads import MSFHead
     from mmmsf.utils.benchmark import matmul_task, measure
     from mmmsf.utils.benchmark_table import Record, markdown_table
