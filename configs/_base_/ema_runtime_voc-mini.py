@@ -1,4 +1,4 @@
-# 340 steps in all: an average over about the last 50. The last epoch counts, none is chosen on val.
+# 170 steps in all: an average over about the last 30. The last epoch counts, none is chosen on val.
 _base_ = './default_runtime.py'
 
 default_hooks = dict(
@@ -7,6 +7,6 @@ default_hooks = dict(
 custom_hooks = _base_.custom_hooks + [
     dict(type='mmmsf.ChannelsLastHook'),
     dict(
-        type='mmmsf.EMAWithRawEvalHook', momentum=0.02, update_buffers=True, evaluate_raw=False,
+        type='mmmsf.EMAWithRawEvalHook', momentum=0.03, update_buffers=True, evaluate_raw=False,
         priority='ABOVE_NORMAL'),
 ]

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .functional.average_precision import grouped_average_precision, mean_average_precision
 from .functional.size_aware import SIZE_NAMES
 from .functional.threshold import (
+    DecisionCounts,
     class_precision_recall,
     count_decisions,
     summarize_counts,
@@ -23,8 +25,9 @@ def threshold_suffix(thr: float) -> str:
 
 
 def _more_decisions(rows: EvaluationRows, thrs: Sequence[float], topk: int | None,
-                    topk_gated: bool, class_thr: Sequence[float] | None) -> dict[str, float]:
-    """The metrics of the further decisions, each kind with its suffix."""
+                    topk_gated: bool, class_thr: Sequence[float] | None,
+                    kept: NDArray[np.bool_]) -> dict[str, float]:
+    """The metrics of the further decisions on the classes kept, each kind with its suffix."""
     decisions = {}
     if class_thr is not None:
         decisions['_tuned'] = threshold_decisions(rows.scores, class_thr)
@@ -36,7 +39,8 @@ def _more_decisions(rows: EvaluationRows, thrs: Sequence[float], topk: int | Non
             decisions[threshold_suffix(thr)] = threshold_decisions(rows.scores, thr)
     return {key + suffix: 100 * value
             for suffix, decided in decisions.items()
-            for key, value in summarize_counts(count_decisions(decided, rows.targets)).items()}
+            for key, value in summarize_counts(
+                count_decisions(decided[:, kept], rows.targets[:, kept])).items()}
 
 
 def build_report(rows: EvaluationRows,
@@ -46,7 +50,8 @@ def build_report(rows: EvaluationRows,
                  topk_gated: bool = False,
                  ap_flavour: str = 'area',
                  size_aware: bool = True,
-                 class_thr: Sequence[float] | None = None) -> EvaluationReport:
+                 class_thr: Sequence[float] | None = None,
+                 min_positives: int = 0) -> EvaluationReport:
     """Compute everything there is to know about N images of K classes.
 
     Args:
@@ -58,20 +63,29 @@ def build_report(rows: EvaluationRows,
         ap_flavour: See ``functional.average_precision``.
         size_aware: Whether to use ``rows.sizes``.
         class_thr: K thresholds for keys such as ``CF1_tuned``, or ``None`` for none.
+        min_positives: Leave classes with fewer positives out of the summary.
 
     Returns:
         A report in percent. A size without any positive has no entry in its summary.
+
+    Raises:
+        ValueError: No class has ``min_positives`` positives.
     """
     num_sizes = len(SIZE_NAMES) if size_aware else 0
     ap = 100 * grouped_average_precision(
         rows.scores, rows.targets, rows.sizes if size_aware else None, num_sizes, ap_flavour)
-    summary = {'mAP': mean_average_precision(ap[0])}
-    for name, values in zip(SIZE_NAMES[:num_sizes], ap[1:], strict=True):
+    counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
+    kept = counts.positives >= min_positives
+    if not kept.any():
+        raise ValueError(f'no class has min_positives={min_positives} positive images; the most '
+                         f'frequent one has {counts.positives.max()}')
+    summary = {'mAP': mean_average_precision(ap[0, kept])}
+    for name, values in zip(SIZE_NAMES[:num_sizes], ap[1:, kept], strict=True):
         if not np.isnan(values).all():
             summary[f'mAP_{name}'] = mean_average_precision(values)
-    counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
-    summary |= {key: 100 * value for key, value in summarize_counts(counts).items()}
-    summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr)
+    of_kept = DecisionCounts(*(count[kept] for count in counts))
+    summary |= {key: 100 * value for key, value in summarize_counts(of_kept).items()}
+    summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr, kept)
     precision, recall = class_precision_recall(counts)
     return EvaluationReport(
         classes=tuple(classes),

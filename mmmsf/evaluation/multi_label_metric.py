@@ -57,6 +57,9 @@ class MultiLabelMetric(BaseMetric):
         prefix: Put before each key with a slash; ``None``: ``multi-label``.
         class_thr: One threshold for each class, in class order, for further keys such as
             ``CF1_tuned``; ``None``: no such keys.
+        min_positives: Classes with fewer positives are left out of all means and sums, and
+            named in a warning: a single image moves their AP by tens of points. They keep
+            their lines in the table and the files.
 
     Raises:
         ValueError: An argument has a value that is not allowed.
@@ -75,7 +78,8 @@ class MultiLabelMetric(BaseMetric):
                  classwise: bool = True,
                  collect_device: str = 'cpu',
                  prefix: str | None = None,
-                 class_thr: Sequence[float] | None = None) -> None:
+                 class_thr: Sequence[float] | None = None,
+                 min_positives: int = 0) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.thrs = _check_thresholds(thr)
         if topk is not None and topk < 1:
@@ -83,6 +87,9 @@ class MultiLabelMetric(BaseMetric):
         check_flavour(ap_flavour)
         if size_at not in ('original', 'input'):
             raise ValueError(f"size_at must be 'original' or 'input', got {size_at!r}")
+        if min_positives < 0:
+            raise ValueError(f'min_positives must be at least 0, got {min_positives}')
+        self.min_positives = min_positives
         self.topk = topk
         self.topk_gated = topk_gated
         self.ap_flavour = ap_flavour
@@ -159,7 +166,8 @@ class MultiLabelMetric(BaseMetric):
         self.rows = rows if self.keep_rows else None
         self.report = build_report(
             rows, self._class_names(rows.scores.shape[1]), self.thrs, self.topk,
-            self.topk_gated, self.ap_flavour, self.size_thresholds is not None, self.class_thr)
+            self.topk_gated, self.ap_flavour, self.size_thresholds is not None, self.class_thr,
+            self.min_positives)
         self._log_absent(self.report)
         logger = MMLogger.get_current_instance()
         logger.info('\n' + self.report.summary_table())
@@ -170,12 +178,18 @@ class MultiLabelMetric(BaseMetric):
         return dict(self.report.summary)
 
     def _log_absent(self, report: EvaluationReport) -> None:
-        """Name, once, the classes and the sizes that have no positive."""
+        """Name, once, the classes and the sizes that have no or too few positives."""
         absent = [name for name, count in zip(report.classes, report.positives, strict=True)
                   if count == 0]
         if absent:
             self._log_once('no positive, left out of the class means: ' + ', '.join(absent),
                            logging.WARNING)
+        rare = [f'{name} ({count})'
+                for name, count in zip(report.classes, report.positives, strict=True)
+                if 0 < count < self.min_positives]
+        if rare:
+            self._log_once(f'fewer than {self.min_positives} positives, left out of the means and '
+                           'sums: ' + ', '.join(rare), logging.WARNING)
         missing = [name for name in SIZE_NAMES if f'mAP_{name}' not in report.summary]
         if missing and self.size_thresholds is not None:
             self._log_once('no label known to have this size, no size-aware mAP for: '

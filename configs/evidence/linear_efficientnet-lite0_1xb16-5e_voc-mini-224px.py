@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/efficientnet-lite0.py',
     '../_base_/datasets/voc_mini_224px.py',
-    '../_base_/schedules/adamw_onecycle_10e_voc-mini.py',
+    '../_base_/schedules/adamw_onecycle_5e_voc-mini.py',
     '../_base_/ema_runtime_voc-mini.py',
 ]
 

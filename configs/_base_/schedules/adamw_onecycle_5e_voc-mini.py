@@ -1,5 +1,5 @@
-# A small set and a pretrained backbone: 10 epochs of 34 steps, mixed precision (bfloat16 on a CPU).
-max_epochs = 10
+# A small set and a pretrained backbone: 5 epochs of 34 steps, mixed precision (bfloat16 on a CPU).
+max_epochs = 5
 
 optim_wrapper = dict(
     type='mmmsf.AmpOptimWrapper', optimizer=dict(type='AdamW', lr=2e-4, weight_decay=1e-2),

@@ -1,6 +1,0 @@
-# The first author's code where it differs from the paper; threshold, loss and gate as in the other.
-_base_ = 'msf_efficientnet-lite0_1xb16-10e_voc-mini-224px.py'
-
-model = dict(
-    neck=dict(stride_padding=0),
-    head=dict(position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU')))
