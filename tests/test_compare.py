@@ -37,6 +37,21 @@ def table(stdout: str) -> list[list[str]]:
             for line in stdout.splitlines() if line.startswith('|')][2:]
 
 
+def test_a_folder_is_one_model_with_its_mean(folder: Path) -> None:
+    for run in ('strong', 'weak'):
+        (folder / 'model' / run / 'val').mkdir(parents=True)
+        (folder / f'{run}.npz').rename(folder / 'model' / run / 'val/predictions.npz')
+    files = [f'model/{run}/val/predictions.npz' for run in ('strong', 'weak')]
+    done = run_tool(folder, TOOL, 'like.npz', 'model', *files, '--resamples', '50')
+    assert done.returncode == 0, done.stderr
+    assert 'runs: 1, 2, 1, 1;' in done.stdout
+    values = [float(row[3]) for row in table(done.stdout) if row[1] == 'mAP']
+    assert values[0] == pytest.approx((values[1] + values[2]) / 2, abs=0.011)
+    (folder / 'none').mkdir()
+    empty = run_tool(folder, TOOL, 'like.npz', 'none')
+    assert empty.returncode == 1 and 'none has no predictions.npz in it' in empty.stderr
+
+
 def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:
     done = run_tool(folder, TOOL, 'weak.npz', 'strong.npz', 'like.npz', '--resamples', '200',
                     '--min-positives', '10', '--csv', 'out.csv')

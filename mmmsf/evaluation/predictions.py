@@ -32,8 +32,9 @@ class Predictions:
 
     @classmethod
     def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
-        """Put the image paths and class names of ``dataset`` beside gathered rows."""
-        names = [str(dataset.get_data_info(int(i))['img_path']) for i in rows.sample_idx]
+        """Put the image paths (the index where there is none) and class names of ``dataset``
+        beside gathered rows."""
+        names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         return cls(np.array(names), np.array(list(classes)), rows.scores, rows.targets, rows.sizes)
 

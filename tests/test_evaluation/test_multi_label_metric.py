@@ -219,6 +219,8 @@ def test_bad_samples_are_refused() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match='min_positives must be at least 0, got -1'):
+        MultiLabelMetric(min_positives=-1)
     for arguments, text in ((dict(thr=[]), 'thr'), (dict(thr=[.5, .5]), 'thr'),
                             (dict(thr=float('nan')), 'thr'), (dict(topk=0), 'topk'),
                             (dict(ap_flavour='x'), 'flavour'), (dict(size_at='x'), 'size_at'),
@@ -249,6 +251,29 @@ def test_class_without_positive_is_named_once(messages: list[tuple[int, str]]) -
     assert run(metric, samples) == first
     warnings = [text for level, text in messages if level == logging.WARNING]
     assert warnings == ['no positive, left out of the class means: cat']
+
+
+def test_classes_with_too_few_positives_count_in_no_mean(
+        messages: list[tuple[int, str]]) -> None:
+    samples = make_samples(40)
+    for sample in samples[3:]:
+        sample['gt_score'][1] = 0
+    for sample in samples[:3]:
+        sample['gt_score'][1] = 1
+    metric = MultiLabelMetric(min_positives=4, topk=2)
+    found = run(metric, samples)
+    scores, targets = stack(samples, 'pred_score'), stack(samples, 'gt_score')
+    kept = [0, 2, 3]
+    ap = average_precision(scores, targets)
+    assert found['multi-label/mAP'] == pytest.approx(100 * ap[kept].mean())
+    for key, value in threshold_metrics(scores[:, kept], targets[:, kept]).items():
+        assert found[f'multi-label/{key}'] == pytest.approx(100 * value), key
+    assert found['multi-label/OF1_top2'] != pytest.approx(
+        100 * topk_metrics(scores, targets, 2)['OF1'])
+    assert metric.report is not None and not np.isnan(metric.report.ap[1])
+    assert any('fewer than 4 positives' in text and 'bee (3)' in text for _, text in messages)
+    with pytest.raises(ValueError, match='no class has min_positives=100'):
+        run(MultiLabelMetric(min_positives=100), samples)
 
 
 def test_tables_are_logged_and_files_written(messages: list[tuple[int, str]],

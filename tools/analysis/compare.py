@@ -1,13 +1,16 @@
-"""Is B better than A? Paired bootstrap over images: ``compare.py A.npz B.npz [C.npz ...]``.
+"""Is B better than A? Paired bootstrap over images: ``compare.py A B [C ...]``.
 
-The files come from ``tools/test.py CONFIG CHECKPOINT --out FILE.npz``, all on the same images. Each
-file after the first is compared with the first. An interval tells how far a difference depends on
-the choice of test images; how far it depends on the seed of the training, only more runs tell.
+A, B, C are files of ``tools/test.py CONFIG CHECKPOINT --out FILE.npz`` or of a training's
+``val/predictions.npz``, all on the same images; or folders, such as one row of ``ablate.py``: then
+all ``predictions.npz`` in it are runs of one model, and its metric is their mean. Each after the
+first is compared with the first. An interval tells how far a difference depends on the choice of
+test images; how far it depends on the seed of the training, only more runs tell.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +29,7 @@ HEADER = ('run', 'metric', 'value of first', 'value of run', 'difference', 'low'
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('predictions', nargs='+', help='files of tools/test.py --out FILE.npz')
+    parser.add_argument('predictions', nargs='+', help='files, or folders of the runs of one model')
     parser.add_argument('--names', nargs='+', help='names for the table (default: the files)')
     parser.add_argument('--resamples', type=int, default=1000, help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='of the resamples')
@@ -94,6 +97,27 @@ def choose_classes(data: 'Predictions', least: int) -> 'np.ndarray':
     return kept
 
 
+def find_files(path: str) -> list[str]:
+    """The file itself, or every ``predictions.npz`` in a folder.
+
+    Raises:
+        FileNotFoundError: the folder has none.
+    """
+    if not Path(path).is_dir():
+        return [path]
+    found = sorted(str(file) for file in Path(path).rglob('predictions.npz'))
+    if not found:
+        raise FileNotFoundError(f'{path} has no predictions.npz in it')
+    return found
+
+
+def mean_of_runs(runs: Sequence[dict[str, 'np.ndarray']]) -> dict[str, 'np.ndarray']:
+    """Each metric's mean over the runs of one model, resample by resample."""
+    import numpy as np
+
+    return {metric: np.mean([run[metric] for run in runs], axis=0) for metric in runs[0]}
+
+
 def tabulate(names: Sequence[str], runs: Sequence[dict[str, 'np.ndarray']],
              level: float) -> list[list[str]]:
     """One row for each metric of each run after the first, in percent."""
@@ -120,17 +144,21 @@ def main() -> None:
     from mmmsf.evaluation.functional.bootstrap import bootstrap_metrics
 
     try:
-        files = [Predictions.load(path) for path in args.predictions]
-        for path, other in zip(args.predictions[1:], files[1:], strict=True):
-            check_same_data(files[0], other, path)
-        kept = choose_classes(files[0], args.min_positives)
-        runs = bootstrap_metrics([file.scores[:, kept] for file in files],
-                                 files[0].targets[:, kept], files[0].sizes[:, kept], args.thr,
-                                 args.resamples, args.seed)
+        paths = [find_files(path) for path in args.predictions]
+        models = [[Predictions.load(path) for path in files] for files in paths]
+        data = models[0][0]
+        for path, run in zip(chain(*paths), chain(*models), strict=True):
+            check_same_data(data, run, path)
+        kept = choose_classes(data, args.min_positives)
+        found = iter(bootstrap_metrics([run.scores[:, kept] for run in chain(*models)],
+                                       data.targets[:, kept], data.sizes[:, kept], args.thr,
+                                       args.resamples, args.seed))
+        runs = [mean_of_runs([next(found) for _ in model]) for model in models]
     except (ValueError, OSError) as error:
         raise SystemExit(f'compare.py: {error}') from error
     rows = tabulate(args.names, runs, args.level)
-    print(f'first: {args.names[0]}; {args.resamples} resamples of the images, seed {args.seed}; '
+    counts = ', '.join(str(len(files)) for files in paths)
+    print(f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed {args.seed}; '
           f'low, high: {100 * args.level:g} % percentile interval; CF1, OF1 at {args.thr:g}\n')
     for cells in (HEADER, ['---'] * len(HEADER), *rows):
         print('| ' + ' | '.join(cells) + ' |')

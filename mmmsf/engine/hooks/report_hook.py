@@ -5,35 +5,60 @@ from pathlib import Path
 from mmengine.dist import master_only
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
+from mmmsf.evaluation import MultiLabelMetric, Predictions
 from mmmsf.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Write ``metrics.json`` and ``per_class.csv`` after each validation and test.
+    """Write metrics, AP per class and all scores after each validation and test.
 
-    They go to ``<work_dir>/val`` and ``<work_dir>/test`` and always show the
-    latest evaluation. They come from the ``report`` that
-    :class:`mmmsf.evaluation.MultiLabelMetric` leaves; other metrics are ignored.
+    ``metrics.json``, ``per_class.csv`` and ``predictions.npz`` (which
+    ``tools/analysis/compare.py`` reads) go to ``<work_dir>/val`` and
+    ``<work_dir>/test`` and always show the latest evaluation. They come from
+    :class:`mmmsf.evaluation.MultiLabelMetric`; other metrics are ignored.
+
+    Args:
+        predictions: whether to write ``predictions.npz``: 6 bytes an image and
+            class before compression.
     """
 
     priority = 'LOW'
 
-    @master_only
-    def _save(self, runner: Runner, evaluator: Evaluator, mode: str) -> None:
+    def __init__(self, predictions: bool = True) -> None:
+        self.predictions = predictions
+
+    def _keep(self, evaluator: Evaluator) -> None:
         for metric in evaluator.metrics:
-            report = getattr(metric, 'report', None)
-            if report is not None:
-                out_dir = Path(runner.work_dir) / mode
-                report.save(out_dir)
-                runner.logger.info(f'Metrics and AP per class written to {out_dir}')
+            if isinstance(metric, MultiLabelMetric):
+                metric.keep_rows = metric.keep_rows or self.predictions
+
+    @master_only
+    def _save(self, runner: Runner, loop: BaseLoop, mode: str) -> None:
+        out_dir = Path(runner.work_dir) / mode
+        for metric in loop.evaluator.metrics:
+            if not isinstance(metric, MultiLabelMetric) or metric.report is None:
+                continue
+            metric.report.save(out_dir)
+            if self.predictions and metric.rows is not None:
+                found = Predictions.from_rows(metric.rows, loop.dataloader.dataset)
+                found.save(out_dir / 'predictions.npz')
+            runner.logger.info(f'Metrics, AP per class and scores written to {out_dir}')
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Have the metric keep its rows."""
+        self._keep(runner.val_loop.evaluator)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Have the metric keep its rows."""
+        self._keep(runner.test_loop.evaluator)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Save the validation report."""
-        self._save(runner, runner.val_loop.evaluator, 'val')
+        self._save(runner, runner.val_loop, 'val')
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Save the test report."""
-        self._save(runner, runner.test_loop.evaluator, 'test')
+        self._save(runner, runner.test_loop, 'test')
