@@ -1,0 +1,115 @@
+"""Is a long training flat? ``python tests/by_hand/long_run.py [--minutes 60] [--out FILE.csv]``
+
+Trains and validates on the digits, looks every few seconds at the memory and the open files of
+every process (Linux: /proc), then presses Ctrl-C and looks for processes left behind. Memory is the
+proportional set size, in MiB: shared pages count once over all processes. The first fifth of the
+time is warming up; what the medians of the last fifth have more than those of the second is growth.
+"""
+
+import argparse
+import csv
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all below it, oldest first."""
+    found = [pid]
+    for parent in found:
+        try:
+            for task in Path(f'/proc/{parent}/task').iterdir():
+                found += [int(child) for child in (task / 'children').read_text().split()]
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def look(pid: int) -> dict[str, float] | None:
+    """Memory in MiB and open files of a process, or None where it has ended."""
+    try:
+        lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
+        pss = next(int(line.split()[1]) for line in lines if line.startswith('Pss:'))
+        return dict(memory=pss / 1024, files=len(os.listdir(f'/proc/{pid}/fd')))
+    except (OSError, StopIteration):
+        return None
+
+
+def watch(process: subprocess.Popen, minutes: float, every: float) -> list[dict[str, float]]:
+    """Rows of (minute, role, memory, files); the roles are the main process and its n-th child."""
+    rows: list[dict] = []
+    start = time.monotonic()
+    while process.poll() is None and (minute := (time.monotonic() - start) / 60) < minutes:
+        for role, pid in enumerate(descendants(process.pid)):
+            seen = look(pid)
+            if seen is not None:
+                rows.append(dict(minute=round(minute, 3), role=role, pid=pid, **seen))
+        time.sleep(every)
+    return rows
+
+
+def growth(rows: list[dict], minutes: float) -> list[str]:
+    """A Markdown line for each role: medians of the second and of the last fifth."""
+    lines = ['| process | memory, MiB | later | growth | open files | later |',
+             '|---|---|---|---|---|---|']
+    for role in sorted({row['role'] for row in rows}):
+        early, late = ([row for row in rows if row['role'] == role
+                        and low <= row['minute'] / minutes < low + 0.2] for low in (0.2, 0.8))
+        if not early or not late:
+            continue
+        memory, files = ([statistics.median(row[key] for row in part) for part in (early, late)]
+                         for key in ('memory', 'files'))
+        name = 'main' if role == 0 else f'child {role}'
+        lines.append(f'| {name} | {memory[0]:.1f} | {memory[1]:.1f} | '
+                     f'{100 * (memory[1] / memory[0] - 1):+.1f} % | {files[0]:g} | {files[1]:g} |')
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--minutes', type=float, default=60)
+    parser.add_argument('--every', type=float, default=5, help='seconds between two looks')
+    parser.add_argument('--out', help='write every look to this CSV file')
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / 'train.log'
+        command = [sys.executable, str(ROOT / 'tools/train.py'), str(CONFIG), '--work-dir',
+                   f'{folder}/run', '--cfg-options', 'train_cfg.max_epochs=100000',
+                   'param_scheduler.end=100000', 'train_dataloader.num_workers=2',
+                   'train_dataloader.dataset.num_images.train=640',
+                   'val_dataloader.dataset.num_images.train=640',
+                   'test_dataloader.dataset.num_images.train=640']
+        with open(log, 'w', encoding='utf-8') as file:
+            process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+                                       env=dict(os.environ, OMP_NUM_THREADS='1'))
+            rows = watch(process, args.minutes, args.every)
+            if process.poll() is not None:
+                raise SystemExit(f'the training ended by itself:\n{log.read_text()[-2000:]}')
+            family = descendants(process.pid)
+            process.send_signal(signal.SIGINT)
+            pressed = time.monotonic()
+            code = process.wait(120)
+            time.sleep(2)
+            left = [pid for pid in family if Path(f'/proc/{pid}').exists()]
+        epochs = log.read_text(encoding='utf-8').count('Epoch(val)')
+        print('\n'.join(growth(rows, args.minutes)))
+        print(f'\n{epochs} lines of validation in {args.minutes:g} minutes; after Ctrl-C exit '
+              f'status {code} in {time.monotonic() - pressed - 2:.1f} s; processes left: {left}')
+    if args.out:
+        with open(args.out, 'w', encoding='utf-8', newline='') as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    raise SystemExit(bool(left))
+
+
+if __name__ == '__main__':
+    main()

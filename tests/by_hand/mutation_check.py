@@ -1,0 +1,180 @@
+"""Do the tests notice broken code? ``python tests/by_hand/mutation_check.py [--count 30 --seed 0]``
+
+Breaks a copy of the package in one place at a time - a comparison, an operator, a number, a truth
+value - and runs the tests of that part. Prints what survived; exits with 1 if over a tenth did.
+The places are drawn at random, the same number for each part.
+"""
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Part: its files, and the tests that are to notice.
+PARTS = {
+    'neck': (['models/necks/msf_neck.py', 'models/layers/scale_attention.py'],
+             ['tests/test_models/test_necks', 'tests/test_models/test_backbones.py']),
+    'head': (['models/heads/msf_head.py', 'models/layers/encoder.py', 'models/layers/decoder.py',
+              'models/layers/attention.py', 'models/layers/group_linear.py',
+              'models/layers/position.py'],
+             ['tests/test_models/test_heads', 'tests/test_models/test_layers']),
+    'loss': (['models/losses/asymmetric_loss.py'], ['tests/test_models/test_losses']),
+    'metric': (['evaluation/multi_label_metric.py', 'evaluation/gather.py', 'evaluation/rows.py',
+                'evaluation/build.py', 'evaluation/functional/average_precision.py',
+                'evaluation/functional/threshold.py', 'evaluation/functional/size_aware.py'],
+               ['tests/test_evaluation']),
+    'data': (['datasets/base.py', 'datasets/coco.py', 'datasets/voc.py', 'datasets/voc_xml.py',
+              'datasets/csv_labels.py', 'datasets/label_table.py',
+              'datasets/transforms/loading.py'],
+             ['tests/test_datasets']),
+}
+
+COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
+           ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
+           ast.IsNot: ast.Is}
+BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+          ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv}
+BOOLEAN = {ast.And: ast.Or, ast.Or: ast.And}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken place: ``old`` at a position of a file becomes ``new``."""
+
+    part: str
+    path: str
+    line: int
+    start: int
+    end: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f'{self.part}: {self.path}:{self.line}: `{self.old}` -> `{self.new}`'
+
+
+def executed(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below that do something: no annotation, docstring, message or type alias."""
+    skipped: list[ast.AST] = []
+    if isinstance(node, ast.arg | ast.AnnAssign):
+        skipped = [child for child in [node.annotation] if child is not None]
+    elif isinstance(node, ast.FunctionDef):
+        skipped = [*node.decorator_list, *([node.returns] if node.returns else [])]
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        skipped = [node.value]
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Raise | ast.JoinedStr) or child in skipped:
+            continue
+        yield child
+        yield from executed(child)
+
+
+def broken(node: ast.AST) -> ast.AST | None:
+    """A copy of the node with another meaning, or None."""
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in COMPARE:
+            return ast.Compare(node.left, [COMPARE[type(op)]()], node.comparators)
+        case ast.BinOp(op=op) if type(op) in BINARY:
+            return ast.BinOp(node.left, BINARY[type(op)](), node.right)
+        case ast.BoolOp(op=op):
+            return ast.BoolOp(BOOLEAN[type(op)](), node.values)
+        case ast.UnaryOp(op=ast.Not()):
+            return node.operand
+        case ast.Constant(value=bool(value)):
+            return ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            return ast.Constant(value + 1)
+    return None
+
+
+def find_mutants(part: str, path: str) -> list[Mutant]:
+    """Every place of a file that can be broken."""
+    text = (ROOT / 'mmmsf' / path).read_text(encoding='utf-8')
+    starts = [0]
+    for line in text.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found = []
+    for node in executed(ast.parse(text)):
+        new = broken(node)
+        if new is None:
+            continue
+        start = starts[node.lineno - 1] + node.col_offset
+        end = starts[node.end_lineno - 1] + node.end_col_offset
+        old = text.encode()[start:end].decode()
+        found.append(Mutant(part, path, node.lineno, start, end, old, f'({ast.unparse(new)})'))
+    return found
+
+
+def draw(count: int, seed: int) -> list[Mutant]:
+    """``count`` places, spread evenly over the parts, at most one a line."""
+    rng = random.Random(seed)
+    chosen: list[Mutant] = []
+    for i, (part, (paths, _)) in enumerate(PARTS.items()):
+        places = [mutant for path in paths for mutant in find_mutants(part, path)]
+        rng.shuffle(places)
+        by_line = {(mutant.path, mutant.line): mutant for mutant in places}
+        chosen += list(by_line.values())[:(count + i) // len(PARTS)]
+    return chosen
+
+
+def run_tests(folder: Path, tests: list[str], timeout: float | None) -> tuple[bool, str]:
+    """Whether the tests pass in the copy, and the end of what pytest printed."""
+    command = [sys.executable, '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', *tests]
+    environment = dict(os.environ, PYTHONPATH=str(folder), OMP_NUM_THREADS='1')
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
+                              timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return False, 'timeout'
+    lines = done.stdout.splitlines()
+    failed = [line for line in lines if line.startswith(('FAILED', 'ERROR'))]
+    return done.returncode == 0, (failed or lines or [done.stderr])[-1][:150]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--count', type=int, default=30)
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    mutants = draw(args.count, args.seed)
+    survivors, seconds = [], {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for item in ('mmmsf', 'tests', 'configs', 'tools'):
+            shutil.copytree(ROOT / item, folder / item,
+                            ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+        for item in ('pyproject.toml', 'README.md', 'setup.py'):
+            shutil.copy(ROOT / item, folder / item)
+        for part, (_, tests) in PARTS.items():
+            start = time.monotonic()
+            passed, last = run_tests(folder, tests, None)
+            seconds[part] = time.monotonic() - start
+            if not passed:
+                raise SystemExit(f'the tests of {part} fail on unbroken code: {last}')
+        for i, mutant in enumerate(mutants, start=1):
+            path = folder / 'mmmsf' / mutant.path
+            whole = path.read_bytes()
+            path.write_bytes(whole[:mutant.start] + mutant.new.encode() + whole[mutant.end:])
+            passed, last = run_tests(folder, PARTS[mutant.part][1], 60 + 5 * seconds[mutant.part])
+            path.write_bytes(whole)
+            survivors += [mutant] if passed else []
+            print(f'{i}/{len(mutants)} {"SURVIVED" if passed else "noticed"} {mutant}\n    {last}',
+                  flush=True)
+    print(f'\nnoticed: {len(mutants) - len(survivors)} of {len(mutants)}')
+    for mutant in survivors:
+        print(f'survived: {mutant}')
+    raise SystemExit(10 * len(survivors) > len(mutants))
+
+
+if __name__ == '__main__':
+    main()
