@@ -11,4 +11,5 @@ model = dict(
         type='CSRAClsHead', num_classes=20, in_channels=320, num_heads=1, lam=0.1,
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
 # As for the linear head: ten times the backbone's rate.
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))
+optim_wrapper = dict(
+    optimizer=dict(lr=3e-3), paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))))

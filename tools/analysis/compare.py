@@ -158,7 +158,8 @@ def main() -> None:
         raise SystemExit(f'compare.py: {error}') from error
     rows = tabulate(args.names, runs, args.level)
     counts = ', '.join(str(len(files)) for files in paths)
-    print(f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed {args.seed}; '
+    print(f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the '
+          f'images, seed {args.seed}; '
           f'low, high: {100 * args.level:g} % percentile interval; CF1, OF1 at {args.thr:g}\n')
     for cells in (HEADER, ['---'] * len(HEADER), *rows):
         print('| ' + ' | '.join(cells) + ' |')
