@@ -13,10 +13,10 @@ check_framework()
 from . import apis, datasets, engine, evaluation, models, visualization  # noqa: E402
 from .apis import MultiLabelInferencer  # noqa: E402
 from .utils.checkpoint import register_safe_globals  # noqa: E402
-from .utils.weights import register_safetensors  # noqa: E402
+from .utils.weights import register_safe_loaders  # noqa: E402
 
 register_safe_globals()
-register_safetensors()
+register_safe_loaders()
 
 __all__ = [
     'MultiLabelInferencer', '__version__', 'apis', 'datasets', 'engine', 'evaluation', 'models',

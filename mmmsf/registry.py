@@ -5,8 +5,10 @@ config's default scope, which is ``mmpretrain``, so the prefix is what leads
 MMEngine here.
 """
 
+from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import LOOPS as ROOT_LOOPS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
@@ -21,7 +23,10 @@ DATASETS = Registry('dataset', parent=ROOT_DATASETS, scope=SCOPE, locations=['mm
 TRANSFORMS = Registry(
     'transform', parent=ROOT_TRANSFORMS, scope=SCOPE, locations=['mmmsf.datasets'])
 METRICS = Registry('metric', parent=ROOT_METRICS, scope=SCOPE, locations=['mmmsf.evaluation'])
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=ROOT_DATA_SAMPLERS, scope=SCOPE, locations=['mmmsf.engine'])
 HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine'])
+LOOPS = Registry('loop', parent=ROOT_LOOPS, scope=SCOPE, locations=['mmmsf.engine'])
 OPTIM_WRAPPERS = Registry(
     'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine'])
 PARAM_SCHEDULERS = Registry(

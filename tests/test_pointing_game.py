@@ -53,4 +53,4 @@ def test_a_set_without_boxes_is_refused(folder: Path) -> None:
                     'val_dataloader.dataset.data_root=.',
                     'val_dataloader.dataset.ann_file=list.csv')
     assert done.returncode == 1
-    assert 'only COCO-style sets have boxes here' in done.stderr
+    assert 'a CsvMultiLabel has no boxes' in done.stderr

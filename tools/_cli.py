@@ -6,8 +6,12 @@ nothing here may import it.
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from mmengine.config import DictAction
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,3 +29,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def harden() -> None:
     """Refuse checkpoints that run code when they are loaded, in this process and its children."""
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+
+
+def load_config(path: str) -> 'Config':
+    """Read a config, or end with one line that says what is wrong with it."""
+    from mmmsf.apis.config_file import read_config
+
+    try:
+        return read_config(path)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error

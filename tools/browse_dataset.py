@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from _cli import harden
+from _cli import harden, load_config
 from mmengine.config import DictAction
 
 PAGE = 24  # images on one sheet
@@ -35,7 +35,6 @@ def main() -> None:
     harden()
 
     import numpy as np
-    from mmengine.config import Config
     from mmengine.registry import DefaultScope
     from mmengine.runner import set_random_seed
 
@@ -43,9 +42,11 @@ def main() -> None:
     from mmmsf.registry import DATASETS
     from mmmsf.visualization import Tile, draw_contact_sheet
 
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if cfg.get(f'{args.split}_dataloader') is None:
+        raise SystemExit(f'error: {args.config} has no `{args.split}_dataloader`')
     dataset_cfg = dict(cfg[f'{args.split}_dataloader'].dataset)
     if 'pipeline' not in dataset_cfg:
         raise SystemExit(f'{args.config}: the {args.split} dataset is a {dataset_cfg["type"]} '
@@ -54,8 +55,11 @@ def main() -> None:
     dataset_cfg['pipeline'] = [step for step in dataset_cfg['pipeline']
                                if not step['type'].split('.')[-1].startswith('Pack')]
     set_random_seed(args.seed)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-        dataset = DATASETS.build(dataset_cfg)
+    try:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+            dataset = DATASETS.build(dataset_cfg)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: the {args.split} set of {args.config}: {error}') from error
     classes = dataset.metainfo['classes']
 
     def make_tile(index: int) -> Tile:

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from _cli import harden
+from _cli import harden, load_config
 from mmengine.config import DictAction
 
 SPLITS = ('train', 'val', 'test')
@@ -31,7 +31,6 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from mmengine.config import Config
     from mmengine.registry import DefaultScope
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -41,7 +40,7 @@ def main() -> None:
     from mmmsf.datasets.check_report import format_duplicates, format_summary
     from mmmsf.registry import DATASETS
 
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     splits = []
@@ -51,8 +50,11 @@ def main() -> None:
             dataset = dict(loader.dataset)
             if 'pipeline' in dataset:  # not needed here, and may need what is not installed
                 dataset['pipeline'] = []
-            with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-                splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset)))
+            try:
+                with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+                    splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset)))
+            except (OSError, ValueError) as error:
+                raise SystemExit(f'error: the {name} set of {args.config}: {error}') from error
     if not splits:
         raise SystemExit(f'{args.config} has none of {[f"{name}_dataloader" for name in SPLITS]}')
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from _cli import add_common_arguments, harden
+from _cli import add_common_arguments, harden, load_config
 
 OUT_SUFFIXES = ('.npz', '.pkl', '.json')
 
@@ -37,22 +37,28 @@ def main() -> None:
     harden()
 
     import mmengine
-    from mmengine.config import Config
     from mmengine.evaluator import DumpResults
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.apis.fit import check_test_run
     from mmmsf.apis.thresholds import read_thresholds, use_thresholds
     from mmmsf.engine import launch
+    from mmmsf.engine.shared_failure import shared_failure
     from mmmsf.evaluation import MultiLabelMetric, Predictions
 
     launch.set_local_rank(args.local_rank)
+    if args.out is not None:  # before the work, not after it
+        try:
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemExit(f'--out {args.out}: {error}') from error
     class_thr = None
     if args.thresholds:
         try:
             class_thr = read_thresholds(args.checkpoint)
         except (OSError, ValueError) as error:
             raise SystemExit(f'--thresholds: {error}') from error
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -66,8 +72,12 @@ def main() -> None:
     launch.set_dataloader_defaults(cfg)
     launch.prepare_distributed(cfg, args.launcher)
     runner = launch.build_runner(cfg)
-    if class_thr is not None:
-        use_thresholds(runner, class_thr)
+    try:
+        check_test_run(runner, args.checkpoint)
+        if class_thr is not None:
+            use_thresholds(runner, class_thr)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'nothing tested: {error}') from error
     suffix = None if args.out is None else Path(args.out).suffix
     if suffix == '.pkl':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
@@ -79,7 +89,8 @@ def main() -> None:
                              '`test_evaluator`')
         multi_label = found[0]
         multi_label.keep_rows = True
-    metrics = runner.test()
+    with shared_failure():
+        metrics = runner.test()
     if args.out is not None and runner.rank == 0:
         if suffix == '.json':
             mmengine.dump(metrics, args.out)

@@ -2,14 +2,15 @@
 
 import argparse
 
-from _cli import add_common_arguments, harden
+from _cli import add_common_arguments, harden, load_config
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train and validate a model.')
     parser.add_argument('config', help='config file')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from this checkpoint, or from the last one in the work dir')
+                        help='go on from this checkpoint, or from the newest whole one in the '
+                        'work dir')
     parser.add_argument('--amp', action='store_true',
                         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--auto-scale-lr', action='store_true',
@@ -26,13 +27,12 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from mmengine.config import Config
-
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.engine import launch
+    from mmmsf.engine.shared_failure import shared_failure
 
     launch.set_local_rank(args.local_rank)
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -40,6 +40,8 @@ def main() -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         launch.set_amp(cfg)
+    if args.resume is None and cfg.get('resume') and cfg.get('load_from') is None:
+        args.resume = 'auto'
     if args.resume is not None:
         launch.set_resume(cfg, args.resume)
     if args.auto_scale_lr:
@@ -52,8 +54,11 @@ def main() -> None:
     if args.deterministic:
         cfg.setdefault('randomness', dict()).deterministic = True
     launch.set_dataloader_defaults(cfg)
+    launch.set_train_loop(cfg)
     launch.prepare_distributed(cfg, args.launcher)
-    launch.build_runner(cfg).train()
+    runner = launch.build_runner(cfg)
+    with shared_failure():
+        runner.train()
 
 
 if __name__ == '__main__':

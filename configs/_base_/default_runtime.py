@@ -7,9 +7,10 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', interval=1, max_keep_ckpts=2, save_best='multi-label/mAP',
-        rule='greater'),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+        type='mmmsf.AtomicCheckpointHook', interval=1, max_keep_ckpts=2,
+        save_best='multi-label/mAP', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    non_finite=dict(type='mmmsf.NonFiniteLossHook'))
 
 custom_hooks = [
     dict(type='mmmsf.ClassCheckHook'),

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 
 from ..utils.sweep import short_name
+from .config_file import read_config
 from .loading import build_model
 from .runtimes import Mode
 
@@ -52,7 +53,7 @@ def read_rows(texts: Sequence[str], overrides: Mapping[str, Any] | None = None,
         names = [Path(path).stem for path in paths]
     models: dict[str, tuple[Config, ImageClassifier]] = {}
     for path in paths:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         cfg.merge_from_dict(dict(overrides or {}))
         if num_classes is not None:
             cfg.model.head.num_classes = num_classes

@@ -52,14 +52,15 @@ class Seen:
     region: Region = (0, 0, 1, 1)
 
 
-def look(inferencer: MultiLabelInferencer, path: str | Path) -> Seen:
+def look(inferencer: MultiLabelInferencer, path: str | Path,
+         max_pixels: int = MAX_PIXELS) -> Seen:
     """Run the model on one photograph.
 
     Raises:
-        ValueError: the file is no whole image, or larger than ``MAX_PIXELS`` by its header;
+        ValueError: the file is no whole image, or larger than ``max_pixels`` by its header;
             nothing of its size is allocated then.
     """
-    image = decode_image(Path(path).read_bytes(), Path(path).name, MAX_PIXELS)
+    image = decode_image(Path(path).read_bytes(), Path(path).name, max_pixels)
     attends = has_attention_maps(inferencer.model)
     found = inferencer(image, return_scores=True, return_attention=attends, show_progress=False)[0]
     seen = Seen(found['all_scores'], _shown(image))
@@ -134,17 +135,18 @@ def _upload_path(payload: Any) -> str | None:
 class _Page:
     """The page's answers to its events; the model runs in :meth:`new_image` only."""
 
-    def __init__(self, loaded: LoadedModel, gr: Any) -> None:
+    def __init__(self, loaded: LoadedModel, gr: Any, max_pixels: int = MAX_PIXELS) -> None:
         self.inferencer = MultiLabelInferencer(loaded)
         self.loaded = loaded
         self.gr = gr
+        self.max_pixels = max_pixels
 
     def new_image(self, path: str | None, own: bool, threshold: float, scale: str) -> tuple:
         """A photograph came or went: state, bars, choice of class, attention."""
         if path is None:
             return None, HINT, self.gr.Dropdown(choices=[], value=None), None
         try:
-            seen = look(self.inferencer, path)
+            seen = look(self.inferencer, path, self.max_pixels)
         except (ValueError, OSError) as error:
             raise self.gr.Error(html.escape(printable(error))) from error
         choices = class_choices(seen.scores, self.loaded.classes)
@@ -170,8 +172,12 @@ class _Page:
             seen, label, scale)
 
 
-def build_demo(loaded: LoadedModel) -> 'gradio.Blocks':
+def build_demo(loaded: LoadedModel, max_pixels: int = MAX_PIXELS) -> 'gradio.Blocks':
     """Build the page; ``launch`` of the result serves it, with ``css=CSS``.
+
+    Args:
+        loaded: the model.
+        max_pixels: photographs with more are refused by their header.
 
     Raises:
         ImportError: Gradio is not installed.
@@ -180,7 +186,7 @@ def build_demo(loaded: LoadedModel) -> 'gradio.Blocks':
         import gradio as gr
     except ImportError as error:
         raise ImportError("the demo needs Gradio: pip install 'mmmsf[demo]'") from error
-    page = _Page(loaded, gr)
+    page = _Page(loaded, gr, max_pixels)
     attends = has_attention_maps(loaded.model)
     count = getattr(loaded.model.head, 'num_scales', 1)
     scales = [*scale_names(loaded.model, count), 'sum'] if attends else ['sum']

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
+from mmengine.fileio import get as read_bytes
 from mmengine.registry import DefaultScope
 from mmpretrain.apis.base import BaseInferencer
 from mmpretrain.registry import TRANSFORMS
@@ -18,6 +19,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
+from ..datasets.transforms import LoadImage
+from ..datasets.transforms.loading import MAX_PIXELS, check_content
 from ..models.heads.attention_maps import check_attention_maps
 from ..visualization.attention_geometry import visible_region
 from .image_inputs import ImageInput, expand_inputs, to_bgr
@@ -38,18 +41,23 @@ def merge_thresholds(found: LoadedModel, wanted: Thresholds) -> NDArray[np.float
         ValueError: an unknown class, another number than K, or a value that is not finite.
     """
     values = found.thresholds.copy()
+    rule = f'`thresholds` must be one number, {len(values)} numbers or a dict from class names'
+    try:
+        numbers = np.asarray(list(wanted.values()) if isinstance(wanted, Mapping) else wanted,
+                             np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{rule}, got {wanted!r:.200}') from error
     if isinstance(wanted, Mapping):
         unknown = sorted(set(wanted) - set(found.classes))
         if unknown:
             raise ValueError(f'`thresholds` names classes that the model lacks: {unknown}')
-        for name, value in wanted.items():
-            values[found.classes.index(name)] = value
+        if numbers.ndim != 1:
+            raise ValueError(f'{rule}, got {wanted!r:.200}')
+        values[[found.classes.index(name) for name in wanted]] = numbers
     elif wanted is not None:
-        given = np.asarray(wanted, np.float32)
-        if given.shape not in ((), values.shape):
-            raise ValueError(f'`thresholds` must be one number, {len(values)} numbers or a dict '
-                             f'from class names, got shape {given.shape}')
-        values[:] = given
+        if numbers.shape not in ((), values.shape):
+            raise ValueError(f'{rule}, got shape {numbers.shape}')
+        values[:] = numbers
     if not np.isfinite(values).all():
         raise ValueError('`thresholds` must be finite numbers')
     return values
@@ -72,6 +80,9 @@ class MultiLabelInferencer(BaseInferencer):
         device: by default the GPU where there is one; a built model stays where it is.
         thresholds: one number, K numbers, or a dict from class names, in place of those that the
             checkpoint or the head holds.
+        max_pixels: an image with more pixels is refused by its header, before anything of its size
+            is allocated. By default what ``LoadImage`` in the test pipeline says, without one
+            178,956,970.
 
     Raises:
         FileNotFoundError: config or checkpoint does not exist.
@@ -80,7 +91,9 @@ class MultiLabelInferencer(BaseInferencer):
 
     def __init__(self, model: str | Path | Config | LoadedModel | nn.Module | None = None,
                  pretrained: str | Path | None = None, device: str | torch.device | None = None,
-                 thresholds: Thresholds = None) -> None:
+                 thresholds: Thresholds = None, max_pixels: int | None = None) -> None:
+        if max_pixels is not None and max_pixels < 1:
+            raise ValueError(f'`max_pixels` must be at least 1, got {max_pixels}')
         self.loaded = resolve_model(model, pretrained, device)
         self.model = self.loaded.model
         self.config = self.loaded.cfg
@@ -88,6 +101,11 @@ class MultiLabelInferencer(BaseInferencer):
         self.thresholds = merge_thresholds(self.loaded, thresholds)
         self.visualizer = None
         self.loader, self.pipeline = self._init_pipeline(self.config)
+        self.guarded = isinstance(self.loader.transforms[-1], LoadImage)
+        if self.guarded and max_pixels is not None:
+            self.loader.transforms[-1].max_pixels = max_pixels
+        self.max_pixels = (self.loader.transforms[-1].max_pixels if self.guarded
+                           else max_pixels or MAX_PIXELS)
 
     def _init_pipeline(self, cfg: Config) -> tuple[Compose, Compose]:
         """The test pipeline in two parts: reading a file, and what follows it."""
@@ -163,11 +181,13 @@ class MultiLabelInferencer(BaseInferencer):
             ValueError: the image cannot be used.
         """
         if isinstance(image, str):
+            if not self.guarded:  # MMCV's own loader decodes whatever comes
+                check_content(read_bytes(image), image, self.max_pixels)
             data = self.loader(dict(img_path=image))
             if data is None:
                 raise ValueError(f'{image}: cannot be read as an image')
             return data
-        array = to_bgr(image)
+        array = to_bgr(image, self.max_pixels)
         return dict(img=array, img_shape=array.shape[:2], ori_shape=array.shape[:2])
 
     def _predict(self, images: Sequence[ImageInput], options: ResultOptions) -> list[Found]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..utils.config_text import config_from_text
 from ..utils.weights import read_checkpoint
+from .config_file import read_config
+from .fit import checkpoint_classes, load_weights
 
 # Arguments by which a model would load weights of its own.
 _OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
@@ -57,7 +59,13 @@ def _without_init(cfg: Any) -> Any:
 
 
 def build_model(cfg: Config) -> ImageClassifier:
-    """Build the config's model with random weights, in evaluation mode."""
+    """Build the config's model with random weights, in evaluation mode.
+
+    Raises:
+        ValueError: the config has no model.
+    """
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError(f'the config {cfg.filename or ""} has no `model`')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model_cfg = _without_init(cfg.model.to_dict())
         preprocessor = model_cfg.get('data_preprocessor') or cfg.get('data_preprocessor')
@@ -66,24 +74,8 @@ def build_model(cfg: Config) -> ImageClassifier:
         return ROOT_MODELS.build(model_cfg).eval()
 
 
-def _load_weights(model: ImageClassifier, state: dict[str, Any], source: str) -> None:
-    """Load all weights or raise."""
-    own = model.state_dict()
-    wrong = [f'{name}: {tuple(value.shape)} in the file, {tuple(own[name].shape)} in the model'
-             for name, value in state.items() if name in own and value.shape != own[name].shape]
-    missing = sorted(own.keys() - state.keys())
-    left_over = sorted(state.keys() - own.keys())
-    problems = [f'{what}: {", ".join(names[:4])}{" ..." if len(names) > 4 else ""}'
-                for what, names in (('missing', missing), ('left over', left_over),
-                                    ('other shape', wrong)) if names]
-    if problems:
-        raise ValueError(f'the weights of {source} do not fit the config; {"; ".join(problems)}')
-    model.load_state_dict(state)
-
-
 def _classes(meta: dict[str, Any], cfg: Config, num_classes: int) -> tuple[str, ...]:
-    dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
-    names = dataset_meta.get('classes')
+    names = checkpoint_classes(meta)
     if names is None:
         for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
             found = (cfg.get(loader) or {}).get('dataset', {}).get('metainfo') or {}
@@ -100,7 +92,11 @@ def _thresholds(meta: dict[str, Any], thr: float | None, num_classes: int) -> ND
     stored = meta.get('thresholds')
     if stored is None:
         return np.full(num_classes, 0.5 if thr is None else thr, np.float32)
-    values = np.asarray(stored, np.float32)
+    try:
+        values = np.asarray(stored, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError('the thresholds in the checkpoint must be numbers, got '
+                         f'{stored!r:.200}') from error
     if values.shape != (num_classes, ) or not np.isfinite(values).all():
         raise ValueError(f'the thresholds in the checkpoint must be {num_classes} finite numbers, '
                          f'got shape {values.shape}')
@@ -134,9 +130,9 @@ def load_model(checkpoint: str | Path, config: str | Path | Config | None = None
             config = config_from_text(meta['cfg'])
         except ValueError as error:
             raise ValueError(f'the config in {checkpoint}: {error}') from error
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    cfg = config if isinstance(config, Config) else read_config(config)
     model = build_model(cfg)
-    _load_weights(model, found['state_dict'], str(checkpoint))
+    load_weights(model, found['state_dict'], str(checkpoint))
     num_classes = getattr(model.head, 'num_classes', None)
     if num_classes is None:
         raise ValueError(f'{type(model.head).__name__} does not say its `num_classes`')

@@ -26,6 +26,9 @@ from PIL import Image
 META_KEY = 'mmmsf'
 FORMAT = 1
 MAX_PIXELS = 178_956_970  # images with more are refused by their header
+# What both Pillow and OpenCV read. Pillow knows more, and runs a PostScript interpreter for one.
+FORMATS = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG', 'PPM', 'SUN', 'TIFF',
+           'WEBP')
 _END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
 _TAIL_BYTES = 64
 _INTERPOLATIONS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR,
@@ -33,13 +36,15 @@ _INTERPOLATIONS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR,
                    'lanczos': cv2.INTER_LANCZOS4}
 
 
-def _check_file(content: bytes, name: str) -> None:
+def _check_file(content: bytes, name: str, max_pixels: int) -> None:
     """Refuse files that OpenCV would decode in part, or that would fill the memory."""
+    Image.init()
+    formats = [one for one in FORMATS if one in Image.OPEN]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > MAX_PIXELS:
+            with Image.open(io.BytesIO(content), formats=formats) as image:
+                if image.width * image.height > max_pixels:
                     raise ValueError(f'{image.width} x {image.height} pixels are too many')
                 marker = _END_MARKERS.get(str(image.format))
                 if marker is None or marker not in content[-_TAIL_BYTES:]:
@@ -48,11 +53,16 @@ def _check_file(content: bytes, name: str) -> None:
         raise ValueError(f'{name}: no whole image, or too large: {error}') from error
 
 
-def decode(content: bytes, name: str = 'the image') -> np.ndarray:
+def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an encoded image, the way the package reads its training images.
 
     Grey and palette images are expanded, CMYK is converted, 16 bits are scaled to 8, alpha is
     dropped and the EXIF orientation applied.
+
+    Args:
+        content: the file's bytes.
+        name: what to call the image in an error.
+        max_pixels: refuse images with more pixels than this, by the header.
 
     Returns:
         uint8 (H, W, 3), BGR.
@@ -60,7 +70,7 @@ def decode(content: bytes, name: str = 'the image') -> np.ndarray:
     Raises:
         ValueError: ``content`` is no whole image; names ``name``.
     """
-    _check_file(content, name)
+    _check_file(content, name, max_pixels)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -76,6 +86,7 @@ class OnnxClassifier:
     Args:
         path: the ONNX file.
         threads: CPU threads of one prediction; by default all cores.
+        max_pixels: an image file with more pixels is refused by its header.
 
     Attributes:
         classes: K names.
@@ -83,15 +94,24 @@ class OnnxClassifier:
         meta: what the file says about itself.
 
     Raises:
-        ValueError: the file was not written by this package, or by a later one.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no ONNX model, or was not written by this package, or by a later
+            one.
     """
 
-    def __init__(self, path: str | os.PathLike, threads: int | None = None) -> None:
+    def __init__(self, path: str | os.PathLike, threads: int | None = None,
+                 max_pixels: int = MAX_PIXELS) -> None:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f'there is no model {path}')
+        self.max_pixels = max_pixels
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(
-            os.fspath(path), options, providers=['CPUExecutionProvider'])
+        try:
+            self.session = onnxruntime.InferenceSession(
+                os.fspath(path), options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # onnxruntime has a type for each way to fail
+            raise ValueError(f'{path} is not an ONNX model: {error}') from error
         stored = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
         if stored is None:
             raise ValueError(f'{path} does not say how to prepare images; export it with '
@@ -118,7 +138,7 @@ class OnnxClassifier:
                 size only and nothing says how to resize to it.
         """
         if not isinstance(image, np.ndarray):
-            image = decode(Path(image).read_bytes(), os.fspath(image))
+            image = decode(Path(image).read_bytes(), os.fspath(image), self.max_pixels)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError('an image array must be uint8 of shape (H, W, 3) in BGR order, got '
                              f'{image.dtype} of shape {image.shape}')

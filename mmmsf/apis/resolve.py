@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmpretrain.apis import get_model, list_models
 from torch import nn
 
+from .config_file import read_config
 from .loading import LoadedModel, load_model
 
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -59,7 +60,7 @@ def resolve_model(model: str | Path | Config | LoadedModel | nn.Module | None,
             raise ValueError('name a `model` or the checkpoint `pretrained`')
         return load_model(checkpoint, device=device)
     if isinstance(model, Config) or Path(model).suffix in _CONFIG_SUFFIXES:
-        cfg = model if isinstance(model, Config) else Config.fromfile(model)
+        cfg = model if isinstance(model, Config) else read_config(model)
         checkpoint = pretrained or cfg.get('load_from')
         if checkpoint is None:
             raise ValueError('a config has no weights; name the checkpoint as `pretrained`')

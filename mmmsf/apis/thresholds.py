@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +10,7 @@ from mmengine.runner import Runner
 
 from ..evaluation.multi_label_metric import MultiLabelMetric
 from ..utils.weights import read_checkpoint, write_checkpoint
-
-
-def checkpoint_classes(meta: dict[str, Any]) -> tuple[str, ...] | None:
-    """The class names in a checkpoint's meta data, or None where it has none."""
-    dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
-    names = dataset_meta.get('classes')
-    return None if names is None else tuple(map(str, names))
+from .fit import check_classes, checkpoint_classes
 
 
 def store_thresholds(checkpoint: str | Path, out: str | Path, values: Sequence[float],
@@ -39,9 +32,7 @@ def store_thresholds(checkpoint: str | Path, out: str | Path, values: Sequence[f
     if names is None:
         raise ValueError(f'{checkpoint} names no classes, so nothing shows whether the thresholds '
                          "belong to it; set meta['dataset_meta']['classes']")
-    if names != tuple(classes):
-        differing = sorted(set(names) ^ set(classes)) or 'the same names in another order'
-        raise ValueError(f'the classes of {checkpoint} and of the predictions differ: {differing}')
+    check_classes(names, classes, str(checkpoint), 'the predictions')
     if Path(out).suffix != Path(checkpoint).suffix:
         raise ValueError(f'{out} must end in {Path(checkpoint).suffix}, as {checkpoint} does; '
                          'tools/publish_model.py changes the format')
@@ -60,10 +51,13 @@ def read_thresholds(checkpoint: str | Path) -> list[float]:
     if stored is None:
         raise ValueError(f'{checkpoint} carries no thresholds; make some with '
                          'tools/analysis/tune_thresholds.py')
-    values = np.asarray(stored, np.float64)
+    try:
+        values = np.asarray(stored, np.float64)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(f'the thresholds in {checkpoint} must be a list of finite numbers, got '
-                         f'{stored!r}')
+                         f'{stored!r:.200}')
     return values.tolist()
 
 

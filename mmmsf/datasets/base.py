@@ -1,5 +1,6 @@
 """What every multi-label dataset of mmmsf shares: label vectors, filtering, honest failures."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from .label_table import LabelItems
+from .text import read_text
 
 FILTER_KEYS = ('filter_empty',)
 
@@ -40,6 +42,20 @@ def check_classes(classes: Sequence[str]) -> None:
     repeated = sorted({name for name in classes if classes.count(name) > 1})
     if repeated:
         raise ValueError(f'classes must be distinct, these occur more than once: {repeated}')
+
+
+def read_classes(path: str) -> list[str]:
+    """Class names of a text file, one a line; blank lines are passed over.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is not UTF-8 text, or empty.
+    """
+    names = [line.strip() for line in read_text(path, 'class list').splitlines()]
+    names = [name for name in names if name]
+    if not names:
+        raise ValueError(f'{path}: names no class; write one a line')
+    return names
 
 
 def score_vector(
@@ -105,6 +121,7 @@ class MultiLabelData(BaseDataset):
             ``BaseDataset``.
 
     Raises:
+        OSError: ``classes`` names a file that is missing or cannot be read.
         ValueError: ``filter_cfg`` has an unknown key, classes repeat, or no
             image is left.
     """
@@ -117,6 +134,8 @@ class MultiLabelData(BaseDataset):
         **kwargs: Any,
     ) -> None:
         check_filter_cfg(filter_cfg)
+        if isinstance(kwargs.get('classes'), str):
+            kwargs['classes'] = read_classes(os.path.expanduser(kwargs['classes']))
         super().__init__(*args, filter_cfg=filter_cfg, max_refetch=max_refetch, **kwargs)
 
     def full_init(self) -> None:

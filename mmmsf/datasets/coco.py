@@ -11,15 +11,12 @@ from mmmsf.registry import DATASETS
 
 from .annotation_cache import cached_table, default_cache_dir
 from .base import MultiLabelData, check_classes
-from .coco_check import (
-    check_annotations,
-    check_categories,
-    check_images,
-    parse_instances,
-    read_content,
-)
+from .coco_check import check_annotations, check_categories, check_images, parse_instances
 from .coco_columns import parse_table
 from .label_table import LabelItems
+from .text import read_content
+
+HINT = 'check data_root and ann_file'
 
 
 def load_coco(path: str) -> COCO:
@@ -31,7 +28,7 @@ def load_coco(path: str) -> COCO:
         FileNotFoundError: there is no such file.
         ValueError: the content is not sound; see ``coco_check``.
     """
-    data = parse_instances(path, read_content(path))
+    data = parse_instances(path, read_content(path, 'annotation file', HINT))
     check_categories(path, data['categories'])
     check_images(path, data['images'])
     check_annotations(path, data)
@@ -104,7 +101,7 @@ class CocoMultiLabel(MultiLabelData):
     def load_data_list(self) -> Sequence[dict]:
         """Labels of ``ann_file`` as the items that ``MultiLabelData`` describes."""
         path = self.ann_file
-        content = read_content(path)
+        content = read_content(path, 'annotation file', HINT)
         table = cached_table(content, lambda: parse_table(path, content), self.cache_dir)
         classes = match_classes(path, table.classes, self._metainfo.get('classes'))
         self._metainfo['classes'] = tuple(classes)

@@ -2,29 +2,18 @@
 
 import json
 import math
+import posixpath
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import PureWindowsPath
 from typing import Any
 
-import mmengine.fileio as fileio
-
-# What a name needs, besides a leading slash, to leave its folder on any system.
-RISKY = re.compile(r'\.\.|[\\:]')
+# What a name needs, besides a leading slash, to leave its folder on any system, or to be no file.
+RISKY = re.compile(r'\.\.|[\\:\0]')
+# What a name needs to be another spelling of a shorter one.
+LONG = re.compile(r'^\./|//|/\./')
 SECTIONS = ('images', 'annotations', 'categories')
-
-
-def read_content(path: str) -> bytes:
-    """Content of an annotation file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-    """
-    try:
-        return fileio.get(path)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f'{path}: no such annotation file; check data_root and ann_file'
-                                ) from error
 
 
 def _without(key: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -49,7 +38,7 @@ def parse_instances(path: str, content: bytes, drop: str | None = None) -> dict[
         raise ValueError(f'{path}: the annotation file is empty; fetch it again')
     try:
         data = json.loads(content, object_hook=None if drop is None else _without(drop))
-    except ValueError as error:  # wrong syntax or wrong encoding
+    except (ValueError, RecursionError) as error:  # wrong syntax or encoding; nested without end
         raise ValueError(f'{path}: not JSON ({error}); fetch the annotation file again') from error
     if not isinstance(data, dict):
         raise ValueError(f'{path}: a COCO instances file is a JSON object with {list(SECTIONS)}, '
@@ -65,25 +54,35 @@ def parse_instances(path: str, content: bytes, drop: str | None = None) -> dict[
     return data
 
 
-def _require(record: Mapping[str, Any], keys: tuple[str, ...], kind: Any, where: str) -> None:
+def _require(record: Mapping[str, Any], keys: tuple[str, ...], kinds: tuple[type, ...],
+             where: str) -> None:
     for key in keys:
-        if not isinstance(record.get(key), kind):
+        if type(record.get(key)) not in kinds:  # so that True is no id
             raise ValueError(f'{where} must have a sound "{key}", got {record.get(key)!r}')
 
 
 def check_file_name(file_name: str, where: str) -> None:
     """Refuse a file name that leads out of the image folder.
 
+    Only the text counts: folders and files below the image folder may be links to anywhere.
+
     Raises:
-        ValueError: ``file_name`` is empty, absolute or holds ``..``; ``where``
-            opens the message.
+        ValueError: ``file_name`` is empty, absolute, a URL, holds ``..`` or what no name can hold;
+            ``where`` opens the message.
     """
     if file_name[:1] not in ('', '/') and not RISKY.search(file_name):
         return  # almost every name, without the cost of a path object
     parts = PureWindowsPath(file_name)  # splits at both kinds of slash
-    if not file_name or parts.anchor or '..' in parts.parts:
+    if not file_name or parts.anchor or '..' in parts.parts or '://' in file_name:
         raise ValueError(f'{where}: file_name must stay inside the image folder (relative, '
                          f'without ".."), got {file_name!r}')
+    if '\0' in file_name:
+        raise ValueError(f'{where}: no file can have the file_name {file_name!r}; correct it')
+
+
+def plain_name(file_name: str) -> str:
+    """One spelling of a relative path: ``./a//b.jpg`` is ``a/b.jpg``."""
+    return posixpath.normpath(file_name) if LONG.search(file_name) else file_name
 
 
 def check_images(path: str, images: list[dict[str, Any]]) -> None:
@@ -95,16 +94,16 @@ def check_images(path: str, images: list[dict[str, Any]]) -> None:
     seen_ids: set[int | str] = set()
     seen_names: dict[str, int | str] = {}
     for number, image in enumerate(images):
-        _require(image, ('id',), int | str, f'{path}: image entry {number}')
+        _require(image, ('id',), (int, str), f'{path}: image entry {number}')
         image_id = image['id']
-        _require(image, ('file_name',), str, f'{path}: image {image_id}')
-        name = image['file_name']
+        _require(image, ('file_name',), (str,), f'{path}: image {image_id}')
+        name = plain_name(image['file_name'])
         if image_id in seen_ids:
             raise ValueError(f'{path}: image id {image_id} is listed twice; keep one entry')
         if name in seen_names:
             raise ValueError(f'{path}: images {seen_names[name]} and {image_id} have the same '
                              f'file_name {name!r}; merge them under one id')
-        check_file_name(name, f'{path}: image {image_id}')
+        check_file_name(image['file_name'], f'{path}: image {image_id}')
         seen_ids.add(image_id)
         seen_names[name] = image_id
 
@@ -119,18 +118,21 @@ def check_categories(path: str, categories: list[dict[str, Any]]) -> None:
         raise ValueError(f'{path}: the section "categories" is empty, so there is no class')
     for number, category in enumerate(categories):
         where = f'{path}: category entry {number}'
-        _require(category, ('id',), int, where)
-        _require(category, ('name',), str, where)
+        _require(category, ('id',), (int,), where)
+        _require(category, ('name',), (str,), where)
     for key in ('id', 'name'):
-        values = [category[key] for category in categories]
-        repeated = sorted({value for value in values if values.count(value) > 1})
+        counts = Counter(category[key] for category in categories)
+        repeated = sorted(value for value, count in counts.items() if count > 1)
         if repeated:
             raise ValueError(f'{path}: category {key}s must be distinct, '
                              f'these occur more than once: {repeated}')
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    try:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # an integer beyond 1e308
+        return False
 
 
 def check_annotations(path: str, data: Mapping[str, Any]) -> None:
@@ -145,7 +147,7 @@ def check_annotations(path: str, data: Mapping[str, Any]) -> None:
     image_ids = {image['id'] for image in data['images']}
     category_ids = {category['id'] for category in data['categories']}
     for number, annotation in enumerate(data['annotations']):
-        _require(annotation, ('id', 'image_id', 'category_id'), int | str,
+        _require(annotation, ('id', 'image_id', 'category_id'), (int, str),
                  f'{path}: annotation entry {number}')
         where = f'{path}: annotation {annotation["id"]}'
         if annotation['image_id'] not in image_ids:
@@ -154,12 +156,14 @@ def check_annotations(path: str, data: Mapping[str, Any]) -> None:
         if annotation['category_id'] not in category_ids:
             raise ValueError(f'{where}: category {annotation["category_id"]} is not listed under '
                              '"categories"; add it there or remove the annotation')
+        if annotation.get('iscrowd', 0) not in (0, 1):
+            raise ValueError(f'{where}: iscrowd must be 0 or 1, got {annotation["iscrowd"]!r}')
         area = annotation.get('area', 0)
         if not _is_finite(area) or area < 0:
             raise ValueError(f'{where}: area must be a finite number >= 0, got {area!r}; '
                              'correct or remove the annotation')
         bbox = annotation.get('bbox', [0, 0, 0, 0])
         if (not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_finite, bbox))
-                or bbox[2] < 0 or bbox[3] < 0):
+                or bbox[2] < 0 or bbox[3] < 0 or not _is_finite(float(bbox[2]) * bbox[3])):
             raise ValueError(f'{where}: bbox must be [x, y, width >= 0, height >= 0] in finite '
                              f'numbers, got {bbox!r}; correct or remove the annotation')

@@ -49,8 +49,11 @@ def _are(kinds: set[type], values: list) -> bool:
 
 
 def _sizes_are_sound(annotations: list[dict[str, Any]]) -> bool:
+    crowds = [annotation.get('iscrowd', 0) for annotation in annotations]
     areas = [annotation.get('area', 0) for annotation in annotations]
     boxes = [annotation.get('bbox', [0, 0, 0, 0]) for annotation in annotations]
+    if not _are({int}, crowds) or not set(crowds) <= {0, 1}:
+        return False
     if not _are({int, float}, areas) or not _are({list}, boxes) or set(map(len, boxes)) != {4}:
         return False
     sides = list(itertools.chain.from_iterable(boxes))
@@ -62,7 +65,8 @@ def _sizes_are_sound(annotations: list[dict[str, Any]]) -> bool:
         return False
     # with the signs, one minimum refuses -1, -inf and NaN
     return bool(np.isfinite(area).all() and area.min() >= 0 and np.isfinite(box).all()
-                and box[:, 2:].min() >= 0)
+                and box[:, 2:].min() >= 0
+                and math.isfinite(float(box[:, 2].max()) * float(box[:, 3].max())))
 
 
 def annotations_are_sound(data: Mapping[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +11,7 @@ from mmengine.logging import print_log
 from mmmsf.registry import DATASETS
 
 from .base import MultiLabelData, check_classes
-from .coco_check import check_file_name
+from .coco_check import check_file_name, plain_name
 from .text import read_text
 
 COLUMNS = ('path', 'labels')
@@ -28,7 +27,7 @@ def iterate_rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         ValueError: the quoting is broken; the message names file and line.
     """
-    delimiter = '\t' if '\t' in text.partition('\n')[0] else ','
+    delimiter = '\t' if '\t' in re.split('[\r\n]', text, maxsplit=1)[0] else ','
     reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
@@ -82,7 +81,7 @@ def read_table(path: str) -> list[tuple[int, str, list[str]]]:
         if not name:
             raise ValueError(f'{where}: the path is empty')
         check_file_name(name, where)
-        key = posixpath.normpath(name)
+        key = plain_name(name)
         if key in first_line:
             raise ValueError(f'{where}: the path {name!r} is already in line {first_line[key]}; '
                              'keep one row with all labels')

@@ -124,12 +124,14 @@ class VocMultiLabel(MultiLabelData):
         classes = self._metainfo['classes']
         if not self.labelled:
             return dict(gt_label=[], areas=[], gt_ignore=list(range(len(classes))))
-        path = join_path(self.data_root, 'Annotations', f'{image_id}.xml')
-        try:
-            objects = read_objects(path)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f'{path}: no such annotation, but {self.ann_file} lists {image_id}; for a split '
-                'without labels set labelled=False') from error
-        check_names(path, objects, classes)
+        objects = self.objects_of(image_id)
+        check_names(self._annotation(image_id), objects, classes)
         return voc_labels(objects, {name: k for k, name in enumerate(classes)}, self.difficult)
+
+    def _annotation(self, image_id: str) -> str:
+        return join_path(self.data_root, 'Annotations', f'{image_id}.xml')
+
+    def objects_of(self, image_id: str) -> list[VocObject]:
+        """Read an image's objects; errors as of :func:`read_objects`."""
+        return read_objects(self._annotation(image_id), f'{self.ann_file} lists {image_id}; for a '
+                            'split without labels set labelled=False')

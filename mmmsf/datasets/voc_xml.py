@@ -9,9 +9,11 @@ from xml.parsers import expat
 
 import mmengine.fileio as fileio
 
-from .text import read_text
+from .text import read_content, read_text
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+Box = tuple[float, float, float, float]
+
 BOX_SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
@@ -22,13 +24,22 @@ class VocObject:
     Attributes:
         name: its class.
         difficult: whether the annotators marked it as hard to recognise.
-        area: of its box in square pixels, NaN without a box. Both border
-            pixels belong to a VOC box, so its width is xmax - xmin + 1.
+        box: (x1, y1, x2, y2), edges in pixels from the image's corner, or None.
+            Both border pixels belong to a VOC box and count from 1, so x1 is
+            xmin - 1 and x2 is xmax.
     """
 
     name: str
     difficult: bool
-    area: float
+    box: Box | None
+
+    @property
+    def area(self) -> float:
+        """Of the box in square pixels, NaN without one."""
+        if self.box is None:
+            return math.nan
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
 
 
 def read_image_set(path: str) -> list[str]:
@@ -118,10 +129,10 @@ def parse_xml(content: bytes, path: str) -> ElementTree.Element:
     return builder.close()
 
 
-def _box_area(element: ElementTree.Element, where: str) -> float:
+def _read_box(element: ElementTree.Element, where: str) -> Box | None:
     box = element.find('bndbox')
     if box is None:
-        return math.nan
+        return None
     texts = [box.findtext(side) for side in BOX_SIDES]
     try:
         left, top, right, bottom = (float(text or '') for text in texts)
@@ -132,31 +143,40 @@ def _box_area(element: ElementTree.Element, where: str) -> float:
         raise ValueError(f'{where}: bndbox must be numbers with {BOX_SIDES[0]} <= {BOX_SIDES[2]} '
                          f'and {BOX_SIDES[1]} <= {BOX_SIDES[3]}, got '
                          f'{dict(zip(BOX_SIDES, texts, strict=True))}')
-    return area
+    return left - 1, top - 1, right, bottom
 
 
 def _read_object(element: ElementTree.Element, where: str) -> VocObject:
+    for tag in ('name', 'difficult', 'bndbox'):
+        count = len(element.findall(tag))
+        if count > 1:
+            raise ValueError(f'{where}: {tag} must be there once, got {count}; keep one')
     name = (element.findtext('name') or '').strip()
     if not name:
         raise ValueError(f'{where} has no name; every <object> needs a <name>')
     difficult = element.findtext('difficult', '0').strip()
     if difficult not in ('0', '1'):
         raise ValueError(f'{where}: difficult must be 0 or 1, got {difficult!r}')
-    return VocObject(name, difficult == '1', _box_area(element, where))
+    return VocObject(name, difficult == '1', _read_box(element, where))
 
 
-def read_objects(path: str) -> list[VocObject]:
+def read_objects(path: str, hint: str = 'check data_root') -> list[VocObject]:
     """The objects of one annotation file.
 
     An object without ``<difficult>`` is not difficult. Parts of an object
     (VOC's person layout) are not objects.
 
+    Args:
+        path: the file.
+        hint: what to look at when it is not there, for the message.
+
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: it cannot be read.
         ValueError: the file is no sound annotation; the message names it and
             the object.
     """
-    root = parse_xml(fileio.get(path), path)
+    root = parse_xml(read_content(path, 'annotation', hint), path)
     if root.tag != 'annotation':
         raise ValueError(f'{path}: a VOC annotation begins with <annotation>, got <{root.tag}>')
     return [_read_object(element, f'{path}: object {number}')

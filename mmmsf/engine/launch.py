@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import distributed
+
+from .find_checkpoint import TEMPLATES, checkpoint_fault, find_checkpoint
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -30,15 +32,32 @@ def set_dataloader_defaults(cfg: Config) -> None:
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
 
 
+def set_train_loop(cfg: Config) -> None:
+    """Train by epochs with ``mmmsf.ResumableTrainLoop`` unless the config names a loop."""
+    train_cfg = cfg.get('train_cfg')
+    if train_cfg is not None and 'type' not in train_cfg and train_cfg.get('by_epoch'):
+        train_cfg.pop('by_epoch')
+        train_cfg.type = 'mmmsf.ResumableTrainLoop'
+
+
 def set_resume(cfg: Config, resume: str) -> None:
-    """Go on from the checkpoint ``resume``, or with 'auto' from the work dir's last one.
+    """Go on from the checkpoint ``resume``, or with 'auto' from the work dir's newest whole one.
 
     A first start with 'auto' finds none and begins as without it: from ``load_from``.
+
+    Raises:
+        ValueError: the checkpoint, or with 'auto' every one there is, is damaged.
     """
-    if resume != 'auto':
-        cfg.resume, cfg.load_from = True, resume
-    elif find_latest_checkpoint(cfg.work_dir) is not None:
-        cfg.resume, cfg.load_from = True, None
+    if resume == 'auto':
+        hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+        template = hook.get('filename_tmpl')
+        found = find_checkpoint(cfg.work_dir, [template] if template else TEMPLATES)
+        if found is None:
+            return
+        resume = str(found)
+    elif Path(resume).is_file() and (fault := checkpoint_fault(resume)):
+        raise ValueError(f'cannot go on from the checkpoint {resume}: {fault}')
+    cfg.resume, cfg.load_from = True, resume
 
 
 def set_amp(cfg: Config) -> None:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets.voc_xml import Box
 from ..visualization.attention_geometry import Region, strongest_point
 from .functional.size_aware import SIZE_NAMES
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

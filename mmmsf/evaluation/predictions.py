@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -55,7 +56,7 @@ class Predictions:
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
                 return cls(**{name: archive[name] for name in _FIELDS})
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(f'{path} is not a predictions file (tools/test.py --out FILE.npz): '

@@ -1,9 +1,12 @@
 """Read and write checkpoints without running anything that they hold."""
 
+import functools
 import json
 import os
+import pickle
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from .checkpoint import register_safe_globals
 META_KEY = 'mmmsf'  # the entry of a safetensors header that holds our meta data as JSON
 
 
-def load_from_safetensors(path: str, map_location: Any = 'cpu') -> dict[str, Any]:
+def _read_safetensors(path: str, map_location: Any) -> dict[str, Any]:
     device = 'cpu' if map_location is None else str(map_location)
     with safe_open(path, framework='pt', device=device) as file:
         header = file.metadata() or {}
@@ -26,9 +29,89 @@ def load_from_safetensors(path: str, map_location: Any = 'cpu') -> dict[str, Any
     return dict(meta=json.loads(header.get(META_KEY, '{}')), state_dict=state)
 
 
-def register_safetensors() -> None:
-    """Let MMEngine's ``load_checkpoint`` read ``.safetensors`` files."""
-    CheckpointLoader.register_scheme(r'.*\.safetensors$', load_from_safetensors, force=True)
+def read_file(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """Read what is in a ``.pth`` or ``.safetensors`` file without running any of it.
+
+    Args:
+        path: the file.
+        map_location: device of the tensors, as ``torch.load`` takes it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, is no checkpoint, or holds objects that could run code.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}')
+    try:
+        if path.suffix == '.safetensors':
+            return _read_safetensors(str(path), map_location)
+        register_safe_globals()  # MMEngine's own loader takes some of them away again
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch's reader raises many types on damaged files
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(source: object, error: Exception) -> ValueError:
+    reason = (str(error).splitlines() or [''])[0]
+    return ValueError(f'{source} cannot be read as a checkpoint: it is damaged, or it holds '
+                      'objects other than weights and plain data, which are never loaded '
+                      f'({type(error).__name__}: {reason})')
+
+
+def load_from_local(filename: str, map_location: Any = 'cpu') -> Any:
+    """What MMEngine calls for a path, in place of a reader that falls back to running code.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_file`; also where the file holds no dict.
+    """
+    found = read_file(filename, map_location)
+    if not isinstance(found, Mapping):
+        raise ValueError(f'{filename} holds a {type(found).__name__}, not a checkpoint')
+    return found
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Make every ``torch.load`` refuse code for a while, whoever calls it."""
+    name = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    before = os.environ.get(name)
+    os.environ[name] = '1'
+    register_safe_globals()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _guarded(loader: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader of MMEngine (of URLs, model zoos ...) that cannot run what it loads."""
+
+    @functools.wraps(loader)
+    def load(filename: str, map_location: Any = None) -> Any:
+        try:
+            with _weights_only():
+                return loader(filename, map_location)
+        except pickle.UnpicklingError as error:
+            raise _unreadable(filename, error) from error
+
+    return load
+
+
+def register_safe_loaders() -> None:
+    """Make MMEngine's ``load_checkpoint`` read ``.safetensors`` and never run a checkpoint's code.
+
+    It serves ``load_from``, ``--resume``, ``init_cfg=dict(type='Pretrained')`` and MMPretrain's
+    ``get_model``. Its own loaders try without code first and with it when that fails.
+    """
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if prefix and not hasattr(loader, '__wrapped__') and loader is not load_from_local:
+            CheckpointLoader.register_scheme(prefix, _guarded(loader), force=True)
+    for prefix in ('', r'.*\.safetensors$'):
+        CheckpointLoader.register_scheme(prefix, load_from_local, force=True)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -44,21 +127,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, is no checkpoint, or holds objects that could run code.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}')
-    try:
-        if Path(path).suffix == '.safetensors':
-            checkpoint = load_from_safetensors(str(path))
-        else:
-            register_safe_globals()  # MMEngine's own loader takes some of them away again
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch's reader raises many types on damaged files
-        reason = (str(error).splitlines() or [''])[0]
-        raise ValueError(f'{path} cannot be read as a checkpoint: it is damaged, or it holds '
-                         f'objects other than weights and plain data, which are never loaded '
-                         f'({type(error).__name__}: {reason})') from error
-    if not isinstance(checkpoint, Mapping):
-        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not a checkpoint')
+    checkpoint = load_from_local(str(path))
     if 'state_dict' not in checkpoint:
         checkpoint = dict(state_dict=checkpoint)
     state, meta = checkpoint['state_dict'], checkpoint.get('meta') or {}

@@ -103,8 +103,8 @@ def test_parts_are_not_objects(tmp_path):
 
 
 def test_known_size_wins_over_unknown():
-    sizes = (math.nan, 4.0, 9.0, math.nan)
-    objects = [VocObject('a', False, area) for area in sizes]
+    boxes = (None, (0, 0, 2, 2), (1, 1, 4, 4), None)
+    objects = [VocObject('a', False, box) for box in boxes]
     assert largest_areas(objects) == {'a': 9.0} == largest_areas(objects[::-1])
     assert math.isnan(largest_areas(objects[:1])['a'])
 

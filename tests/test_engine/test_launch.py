@@ -41,19 +41,53 @@ def test_amp() -> None:
     assert cfg.optim_wrapper.type == 'mmmsf.AmpOptimWrapper'
 
 
+def make_checkpoint(path: Path) -> None:
+    torch.save(dict(meta=dict(), message_hub=dict(), state_dict=dict(a=torch.zeros(1))), path)
+
+
 def test_resume_auto_begins_from_load_from_where_nothing_is_to_resume(tmp_path: Path) -> None:
     cfg = Config(dict(work_dir=str(tmp_path), load_from='coco.pth', resume=False))
     launch.set_resume(cfg, 'auto')
     assert (cfg.resume, cfg.load_from) == (False, 'coco.pth')
-    (tmp_path / 'last_checkpoint').write_text('epoch_1.pth')
+    make_checkpoint(tmp_path / 'epoch_1.pth')
     launch.set_resume(cfg, 'auto')
-    assert (cfg.resume, cfg.load_from) == (True, None)
+    assert (cfg.resume, cfg.load_from) == (True, str(tmp_path / 'epoch_1.pth'))
+
+
+def test_resume_auto_knows_the_hooks_file_names(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / 'epoch_1.pth')
+    make_checkpoint(tmp_path / 'my_1.pth')
+    cfg = Config(dict(work_dir=str(tmp_path), default_hooks=dict(
+        checkpoint=dict(filename_tmpl='my_{}.pth'))))
+    launch.set_resume(cfg, 'auto')
+    assert cfg.load_from == str(tmp_path / 'my_1.pth')
+    cfg = Config(dict(work_dir=str(tmp_path / 'none'), default_hooks=dict(checkpoint=None)))
+    launch.set_resume(cfg, 'auto')
+    assert 'load_from' not in cfg
 
 
 def test_resume_from_a_named_checkpoint(tmp_path: Path) -> None:
     cfg = Config(dict(work_dir=str(tmp_path), load_from='coco.pth', resume=False))
     launch.set_resume(cfg, 'epoch_3.pth')
     assert (cfg.resume, cfg.load_from) == (True, 'epoch_3.pth')
+
+
+def test_resume_from_a_damaged_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / 'epoch_3.pth'
+    make_checkpoint(path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r'cannot go on from the checkpoint .*epoch_3\.pth: cut'):
+        launch.set_resume(Config(dict(work_dir=str(tmp_path))), str(path))
+
+
+@pytest.mark.parametrize('train_cfg, expected', [
+    (dict(by_epoch=True, max_epochs=3), dict(type='mmmsf.ResumableTrainLoop', max_epochs=3)),
+    (dict(by_epoch=False, max_iters=3), dict(by_epoch=False, max_iters=3)),
+    (dict(type='MyLoop', max_epochs=3), dict(type='MyLoop', max_epochs=3)), (None, None)])
+def test_train_loop(train_cfg: dict | None, expected: dict | None) -> None:
+    cfg = Config(dict(train_cfg=train_cfg))
+    launch.set_train_loop(cfg)
+    assert cfg.train_cfg == expected
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the choice on a machine without a GPU')

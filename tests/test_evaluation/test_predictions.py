@@ -34,6 +34,12 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'text.npz').write_text('hello')
     with pytest.raises(ValueError, match=r'text\.npz is not a predictions file'):
         Predictions.load(tmp_path / 'text.npz')
+    make_predictions().save(tmp_path / 'cut.npz')
+    whole = (tmp_path / 'cut.npz').read_bytes()
+    for length in (10, len(whole) // 2, len(whole) - 4):
+        (tmp_path / 'cut.npz').write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r'cut\.npz is not a predictions file'):
+            Predictions.load(tmp_path / 'cut.npz')
     np.savez(tmp_path / 'pickle.npz', names=np.array([dict()], dtype=object))
     with pytest.raises(ValueError, match=r'pickle\.npz is not a predictions file'):
         Predictions.load(tmp_path / 'pickle.npz')

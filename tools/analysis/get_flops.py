@@ -41,10 +41,8 @@ def update_metafile(path: Path, counts: dict[str, tuple[int, float]]) -> None:
 def main() -> None:
     args = parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from _cli import harden
+    from _cli import harden, load_config
     harden()
-
-    from mmengine.config import Config
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.apis.loading import build_model
@@ -55,7 +53,7 @@ def main() -> None:
     print('|---' * (4 + len(PARTS)) + '|')
     counts = {}
     for path in args.configs:
-        cfg = Config.fromfile(path)
+        cfg = load_config(path)
         cfg.merge_from_dict(args.cfg_options or {})
         size = args.size or input_size(cfg)
         cost = count_complexity(build_model(cfg), (size[0], size[-1]))

@@ -7,15 +7,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _cli import harden
+from _cli import harden, load_config
 from mmengine.config import DictAction
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Share of (image, true class) pairs of the config's validation set, which must "
-        "be COCO-style with boxes, in which the class's attention is strongest inside one of its "
-        'boxes; prints a Markdown table by scale and object size.')
+        "be COCO- or VOC-style with boxes, in which the class's attention is strongest inside "
+        'one of its boxes; prints a Markdown table by scale and object size.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--num-images', type=int, metavar='N',
@@ -39,33 +39,27 @@ def build_dataset(cfg: Any) -> Any:
     """The validation set, its pipeline left out."""
     from mmengine.registry import DefaultScope
 
-    from mmmsf.datasets import CocoMultiLabel
     from mmmsf.registry import DATASETS
 
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = DATASETS.build({**cfg.val_dataloader.dataset, 'pipeline': []})
-    if not isinstance(dataset, CocoMultiLabel):
-        raise ValueError(f'the validation set is a {type(dataset).__name__}; only COCO-style sets '
-                         'have boxes here')
-    return dataset
+        return DATASETS.build({**cfg.val_dataloader.dataset, 'pipeline': []})
 
 
 def main() -> None:
     args = parse_args()
     harden()
 
-    from mmengine.config import Config
     from rich.console import Console
     from rich.progress import track
 
     from mmmsf.apis import MultiLabelInferencer
     from mmmsf.apis.results import ResultOptions
-    from mmmsf.datasets.coco_boxes import class_boxes
+    from mmmsf.datasets.boxes import class_boxes
     from mmmsf.evaluation.functional.size_aware import COCO_SIZE_THRESHOLDS, areas_to_sizes
     from mmmsf.evaluation.pointing_game import judge, tabulate
     from mmmsf.visualization import ClassAttention
 
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
     evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
     bounds = next((evaluator.size_thresholds for evaluator in evaluators

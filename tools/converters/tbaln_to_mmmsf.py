@@ -5,8 +5,12 @@ The result fits the authors' profile, for example
 """
 
 import argparse
-import pickle
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden
 
 CONFIG = Path('configs/msf/msf-authors_resnet101_6xb21-80e_coco14-448px.py')
 
@@ -32,21 +36,17 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    harden()
 
-    import torch
     from mmengine.config import Config
     from mmpretrain.registry import MODELS
 
     import mmmsf
     from mmmsf.utils import tbaln
+    from mmmsf.utils.weights import read_file, write_checkpoint
 
     try:
-        checkpoint = torch.load(args.src, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError:
-        raise SystemExit(f'{args.src}: refused, it holds more than tensors and plain containers '
-                         'and could run code; save its state dict alone') from None
-    try:
-        released = tbaln.unwrap(checkpoint)
+        released = tbaln.unwrap(read_file(args.src))
         num_classes = tbaln.count_classes(released)
         if args.num_classes_check not in (None, num_classes):
             raise ValueError(f'the checkpoint has {num_classes} classes, '
@@ -55,9 +55,10 @@ def main() -> None:
         model_cfg.head.num_classes = num_classes
         expected = {name: x.shape for name, x in MODELS.build(model_cfg).state_dict().items()}
         converted = tbaln.convert_tbaln(released, expected, args.image_size)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f'{args.src}: {error}') from None
-    torch.save(dict(state_dict=converted, meta=dict(mmmsf_version=mmmsf.__version__)), args.dst)
+    write_checkpoint(args.dst, dict(state_dict=converted,
+                                    meta=dict(mmmsf_version=mmmsf.__version__)))
     print(f'{args.dst}: {len(converted)} tensors, {num_classes} classes, {CONFIG.name}')
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _cli import harden
+from _cli import harden, load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,12 +35,11 @@ def main() -> None:
 
     try:
         import numpy as np
-        from mmengine.config import Config
 
         from mmmsf.apis.pipeline_images import build_dataset, dataset_images, set_pipeline_size
         from mmmsf.apis.quantize import mean_ap, quantize_onnx, read_meta
 
-        cfg, resize = Config.fromfile(args.config), read_meta(args.model)['resize']
+        cfg, resize = load_config(args.config), read_meta(args.model)['resize']
         if cfg.get('val_dataloader') is None:
             raise ValueError(f'{args.config} has no `val_dataloader`')
         pipeline = set_pipeline_size(cfg.val_dataloader.dataset.pipeline,

@@ -1,5 +1,6 @@
 """Reading images: decode to 3-channel BGR, or say which file is broken and how."""
 
+import functools
 import io
 import warnings
 
@@ -18,9 +19,20 @@ MAX_PIXELS = 178_956_970
 END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
 TAIL_BYTES = 64
 
+# What both Pillow and cv2 read. Pillow knows more, and runs a PostScript interpreter for one.
+FORMATS = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG', 'PPM', 'SUN', 'TIFF',
+           'WEBP')
+
 
 class ImageReadError(ValueError):
     """An image that cannot be used; the message names the file, the fault and what to do."""
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Those of ``FORMATS`` that this Pillow has."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
@@ -28,7 +40,7 @@ def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=_formats()) as image:
                 return str(image.format), image.width, image.height
     except Image.DecompressionBombError as error:
         raise ImageReadError(f'{name}: refused, the image is too large to decode: {error}'
@@ -51,11 +63,31 @@ def _check_complete(content: bytes, name: str, image_format: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=_formats()) as image:
                 image.load()
     except Exception as error:
         raise ImageReadError(f'{name}: the {image_format} data are truncated or corrupt ({error});'
                              ' fetch the file again') from error
+
+
+def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Refuse what is no whole image of a sane size, by its header and its end.
+
+    Returns:
+        Width and height in pixels, before EXIF rotation.
+
+    Raises:
+        ImageReadError: ``content`` is empty, no image of ``FORMATS``, truncated or larger than
+            ``max_pixels``; for the last, nothing of its size is allocated.
+    """
+    if not content:
+        raise ImageReadError(f'{name}: the file is empty (0 bytes); fetch it again')
+    image_format, width, height = _read_header(content, name)
+    if width * height > max_pixels:
+        raise ImageReadError(f'{name}: refused, {width} x {height} is more than max_pixels='
+                             f'{max_pixels}; shrink the image or raise max_pixels')
+    _check_complete(content, name, image_format)
+    return width, height
 
 
 def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -77,20 +109,19 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
         ImageReadError: ``content`` is empty, not an image, truncated, corrupt,
             larger than ``max_pixels`` or of a kind that cv2 cannot decode.
     """
-    if not content:
-        raise ImageReadError(f'{name}: the file is empty (0 bytes); fetch it again')
-    image_format, width, height = _read_header(content, name)
-    if width * height > max_pixels:
-        raise ImageReadError(f'{name}: refused, {width} x {height} is more than max_pixels='
-                             f'{max_pixels}; shrink the image or raise max_pixels')
-    _check_complete(content, name, image_format)
+    size = check_content(content, name, max_pixels)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageReadError(f'{name}: cv2 failed on the {image_format} data: {error}') from error
+        raise ImageReadError(f'{name}: cv2 failed on the data: {error}; fetch the file again'
+                             ) from error
     if image is None:
-        raise ImageReadError(f'{name}: the {image_format} data are corrupt, or of a kind that cv2 '
-                             'cannot decode; save the image as 8-bit JPEG or PNG')
+        raise ImageReadError(f'{name}: the data are corrupt, or of a kind that cv2 cannot decode; '
+                             'save the image as 8-bit JPEG or PNG')
+    if sorted(image.shape[:2]) != sorted(size):  # two readers, two opinions of one file
+        raise ImageReadError(f'{name}: the data are corrupt: {size[0]} x {size[1]} pixels by the '
+                             f'header, decoded {image.shape[1]} x {image.shape[0]}; fetch the file '
+                             'again')
     return image
 
 
@@ -136,6 +167,8 @@ class LoadImage(LoadImageFromFile):
                                  ) from error
         except OSError as error:
             raise ImageReadError(f'{path}: cannot be read: {error}') from error
+        except ValueError as error:  # a NUL, half of a surrogate pair
+            raise ImageReadError(f'{path!r}: no file can have this name: {error}') from error
         image = decode_image(content, str(path), self.max_pixels)
         shape = image.shape[:2]
         image = image.astype(np.float32) if self.to_float32 else image

@@ -1,5 +1,7 @@
 """Asymmetric loss for multi-label classification, computed from logits (Eq 12)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,7 +55,11 @@ def asymmetric_loss(pred: Tensor, target: Tensor, gamma_pos: float = 0.0, gamma_
     with torch.autocast(pred.device.type, enabled=False):
         logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
         target = target.to(logits.dtype)
-        positive, negative = logits.sigmoid(), (-logits).sigmoid()
+        # Beyond this a probability is 0 or 1. Its slope is cut to 0 there: a large loss times
+        # the slope of the focus would be infinity times 0.
+        bound = -math.log(torch.finfo(logits.dtype).tiny)
+        saturated = logits.clamp(-bound, bound)
+        positive, negative = saturated.sigmoid(), (-saturated).sigmoid()
         log_positive, log_negative = F.logsigmoid(logits), F.logsigmoid(-logits)
         if clip > 0:
             positive = (positive - clip).clamp(min=0)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from mmmsf.datasets import CocoMultiLabel
-from mmmsf.datasets.coco_boxes import class_boxes
+from mmmsf.datasets import CocoMultiLabel, CsvMultiLabel, VocMultiLabel
+from mmmsf.datasets.boxes import class_boxes
+
+from ..small_data import make_voc
 
 
 def make_set(folder: Path, with_boxes: bool = True) -> CocoMultiLabel:
@@ -27,5 +29,22 @@ def test_boxes_by_image_and_class(tmp_path: Path) -> None:
 
 
 def test_a_set_without_boxes(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='no instance has a `bbox`'):
+    with pytest.raises(ValueError, match='no object has a box'):
         class_boxes(make_set(tmp_path, with_boxes=False))
+
+
+def test_voc_boxes_count_from_the_corner_of_the_image(tmp_path: Path) -> None:
+    make_voc(tmp_path, 'val', num_images=2)
+    dataset = VocMultiLabel(str(tmp_path), 'val')
+    first, second = (dataset.get_data_info(i)['img_path'] for i in (0, 1))
+    whole = [(0, 0, 20, 20)]  # 1 to 20 in the file, both border pixels within
+    assert class_boxes(dataset) == {first: {0: whole, 1: whole}, second: {1: whole, 2: whole}}
+
+
+def test_data_that_have_no_boxes(tmp_path: Path) -> None:
+    make_voc(tmp_path, 'test', num_images=1)
+    with pytest.raises(ValueError, match='a VocMultiLabel has no boxes; they come with labelled'):
+        class_boxes(VocMultiLabel(str(tmp_path), 'test', labelled=False))
+    (tmp_path / 'list.csv').write_text('path,labels\nJPEGImages/test_000000.jpg,cat\n')
+    with pytest.raises(ValueError, match='a CsvMultiLabel has no boxes'):
+        class_boxes(CsvMultiLabel(ann_file='list.csv', data_root=str(tmp_path)))

@@ -1,0 +1,25 @@
+"""Float16 with a loss scaler, where there is no GPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class HalfOnCpu(AmpOptimWrapper):
+    """MMEngine's wrapper, whose constructor and context alone insist on a GPU."""
+
+    def __init__(self, init_scale: float = 2.0**16, **kwargs: Any) -> None:
+        OptimWrapper.__init__(self, **kwargs)
+        self._scale_update_param = None
+        self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=init_scale)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with OptimWrapper.optim_context(self, model), torch.autocast('cpu', torch.float16):
+            yield
