@@ -84,9 +84,9 @@ def main() -> None:
         command = [sys.executable, str(ROOT / 'tools/train.py'), str(CONFIG), '--work-dir',
                    f'{folder}/run', '--cfg-options', 'train_cfg.max_epochs=100000',
                    'param_scheduler.end=100000', 'train_dataloader.num_workers=2',
-                   'train_dataloader.dataset.num_images.train=640',
-                   'val_dataloader.dataset.num_images.train=640',
-                   'test_dataloader.dataset.num_images.train=640']
+                   *[f'{split}_dataloader.dataset.num_images.{part}={count}'
+                     for split in ('train', 'val', 'test')
+                     for part, count in (('train', 640), ('val', 160))]]
         with open(log, 'w', encoding='utf-8') as file:
             process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT,
                                        env=dict(os.environ, OMP_NUM_THREADS='1'))
