@@ -33,7 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_table(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / TOOL), 'cfg.py', 'model.pth', '--batch-size', '3'],
+        [sys.executable, str(ROOT / 'tools' / TOOL), 'cfg.py', 'model.pth', '--batch-size', '3',
+         '--figure', 'maps.png', '--figure-pairs', '3'],
         cwd=folder, env=dict(os.environ, OMP_NUM_THREADS='1'), capture_output=True, text=True,
         timeout=120)
     assert done.returncode == 0, done.stderr
@@ -44,6 +45,7 @@ def test_table(folder: Path) -> None:
     assert {row[5] for row in rows} == {'2.6'}  # 10 x 10 of 80 x 48 px
     assert sum(float(row[6]) for row in rows[:3]) == pytest.approx(100, abs=0.2)
     assert '4 images.' in done.stdout
+    assert (folder / 'maps.png').stat().st_size > 1000
 
 
 def test_a_set_without_boxes_is_refused(folder: Path) -> None:

@@ -24,11 +24,15 @@ def parse_args() -> argparse.Namespace:
                         help='decoder layer (default: the last)')
     parser.add_argument('--batch-size', type=int, default=50, metavar='N',
                         help='images at once (default: %(default)s)')
+    parser.add_argument('--figure', metavar='FILE',
+                        help='draw maps and boxes of some pairs, without the photographs')
+    parser.add_argument('--figure-pairs', type=int, default=8, metavar='N',
+                        help='how many, evenly spaced over all (default: %(default)s)')
     parser.add_argument('--device', help='for example cpu or cuda:1')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='overrides of config values')
     args = parser.parse_args()
-    for name in ('num_images', 'batch_size'):
+    for name in ('num_images', 'batch_size', 'figure_pairs'):
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f'--{name.replace("_", "-")} must be at least 1, got {value}')
@@ -58,6 +62,7 @@ def main() -> None:
     from mmmsf.evaluation.functional.size_aware import COCO_SIZE_THRESHOLDS, areas_to_sizes
     from mmmsf.evaluation.pointing_game import judge, tabulate
     from mmmsf.visualization import ClassAttention
+    from mmmsf.visualization.box_maps import BoxMaps, draw_box_maps
 
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
@@ -65,7 +70,7 @@ def main() -> None:
     bounds = next((evaluator.size_thresholds for evaluator in evaluators
                    if evaluator.get('size_thresholds')), COCO_SIZE_THRESHOLDS)
     options = ResultOptions(return_attention=True, attention_layer=args.layer)
-    pairs, scales, unboxed = [], [], 0
+    pairs, drawn, scales, unboxed = [], [], [], 0
     try:
         dataset = build_dataset(cfg)
         inferencer = MultiLabelInferencer(cfg, args.checkpoint, args.device)
@@ -78,13 +83,19 @@ def main() -> None:
             sizes = areas_to_sizes(info['gt_area'], bounds)
             for k in info['gt_label']:
                 attention = ClassAttention('', [x[k] for x in result['attention']])
-                pair = judge([*attention.maps, attention.total],
-                             boxes.get(info['img_path'], {}).get(k, []), result['region'],
+                of_class = boxes.get(info['img_path'], {}).get(k, [])
+                pair = judge([*attention.maps, attention.total], of_class, result['region'],
                              int(sizes[k]))
                 unboxed += pair is None
-                pairs += [] if pair is None else [pair]
+                if pair is not None:
+                    pairs.append(pair)
+                    title = f'{dataset.metainfo["classes"][k]}\n{Path(info["img_path"]).stem}'
+                    drawn.append(BoxMaps(title, attention.maps, of_class, result['region']))
         names = [*(f'{h} x {w}' for h, w in scales), 'sum']
         print(tabulate(pairs, names, len(scales)))
+        if args.figure:
+            step = max(1, len(drawn) // args.figure_pairs)
+            draw_box_maps(drawn[::step][:args.figure_pairs], args.figure)
     except (ValueError, OSError) as error:
         raise SystemExit(f'pointing_game.py: {error}') from error
     print(f'\n{len(infos)} images. small, medium, large: largest object of the class below '
