@@ -24,13 +24,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+_SCOPES = DefaultScope._instance_dict.copy()
+
+
 @pytest.fixture(autouse=True)
-def _restored_scope() -> Iterator[None]:
+def _restored_scope() -> None:
     """A Runner leaves its default scope behind; the next test must not find it."""
-    before = DefaultScope._instance_dict.copy()
-    yield
     DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(before)
+    DefaultScope._instance_dict.update(_SCOPES)
 
 
 class _Lines(logging.Handler):

@@ -31,6 +31,7 @@ def shrink(cfg: Config, data_root: Path) -> None:
             if transform.type == 'mmmsf.Cutout':
                 transform.shape = SIDE // 2
     cfg.model.backbone.pop('init_cfg', None)
+    cfg.val_evaluator.pop('min_positives', None)
 
 
 def test_there_are_configs() -> None:

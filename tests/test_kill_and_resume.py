@@ -1,13 +1,11 @@
 """A training that is killed and resumed must end where an uninterrupted one ends, bit for bit."""
 
-import multiprocessing
-import os
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
-from multiprocessing.context import ForkProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from mmmsf.engine.find_checkpoint import checkpoint_fault
 
 from .checkpoint_state import assert_same, state_of
+from .clean_process import start_process
 from .kill_switch import MOMENTS
 from .run_tool import run_tool
 from .test_tools import CONFIG, TINY
@@ -39,24 +38,19 @@ def arguments(folder: Path, work_dir: str, options: list[str], resume: bool) -> 
             '--cfg-options', *OPTIONS, *options]
 
 
-def start(folder: Path, work_dir: str, options: list[str], kill: str = '') -> ForkProcess:
-    """Run tools/train.py in a fork of this process, which has everything imported.
+def _train(folder: Path, work_dir: str, options: list[str]) -> None:
+    done = run_tool(folder, 'train.py', *arguments(folder, work_dir, options, resume=True))
+    assert done.returncode == 0, done.stderr
 
-    Each run goes on with ``--resume``; ``kill`` is the moment at which it kills itself.
-    """
 
-    def child() -> None:
-        os.environ.update(MMMSF_TEST_KILL=kill, MMMSF_TEST_PHASE=str(folder / 'phase'))
-        done = run_tool(folder, 'train.py', *arguments(folder, work_dir, options, resume=True))
-        assert done.returncode == 0, done.stderr
-
+def start(folder: Path, work_dir: str, options: list[str], kill: str = '') -> ForkServerProcess:
+    """Run tools/train.py with ``--resume``; ``kill`` is the moment at which it kills itself."""
     (folder / 'phase').write_text('start')
-    process = multiprocessing.get_context('fork').Process(target=child)
-    process.start()
-    return process
+    return start_process(_train, folder, work_dir, options, MMMSF_TEST_KILL=kill,
+                         MMMSF_TEST_PHASE=str(folder / 'phase'))
 
 
-def finish(process: ForkProcess, codes: Sequence[int]) -> bool:
+def finish(process: ForkServerProcess, codes: Sequence[int]) -> bool:
     """Wait for the end of the process; whether it was killed."""
     process.join(timeout=900)
     assert process.exitcode in codes

@@ -1,7 +1,6 @@
 """Trainings at the extremes of numbers stay finite; deterministic ones repeat to the bit."""
 
 import json
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.registry import HOOKS
 from mmmsf.models.losses import AsymmetricLoss
 from mmmsf.utils.weights import read_checkpoint
 
+from .clean_process import start_process
 from .run_tool import run_tool
 from .test_engine import half_on_cpu  # noqa: F401  registers it
 from .test_tools import CONFIG, TINY
@@ -121,9 +121,7 @@ def test_deterministic_trainings_repeat(tmp_path: Path) -> None:
     """``--deterministic --seed 0`` twice gives equal bits; another seed gives others."""
     states = []
     for work_dir, seed in (('one', 0), ('two', 0), ('other', 1)):
-        process = multiprocessing.get_context('fork').Process(  # the mode is the process's
-            target=_train_seeded, args=(tmp_path, work_dir, seed))
-        process.start()
+        process = start_process(_train_seeded, tmp_path, work_dir, seed)  # the mode is a process's
         process.join(timeout=120)
         assert process.exitcode == 0
         states.append(read_checkpoint(tmp_path / work_dir / 'epoch_2.pth')['state_dict'])

@@ -1,7 +1,6 @@
 """Several gloo processes: they measure what one does, and end together when one of them fails."""
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from torch import distributed
 
 from mmmsf.evaluation import MultiLabelMetric
 
+from .clean_process import start_process
 from .run_tool import run_tool
 from .test_tools import CONFIG, TINY
 
@@ -35,20 +35,14 @@ custom_hooks = _base_.custom_hooks + [dict(type='KillSwitch')]
 
 def in_processes(world_size: int, child: Callable[..., None], *arguments: Any,
                  limit: float = 2 * LIMIT) -> list[int | None]:
-    """Run ``child(rank, *arguments)`` in forks of this process; their exit codes."""
+    """Run ``child(rank, *arguments)`` in processes of one group; their exit codes."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-
-    def start(rank: int) -> None:
-        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size),
-                          MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-        child(rank, *arguments)
-
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=start, args=(rank, )) for rank in range(world_size)]
-    for process in processes:
-        process.start()
+    processes = [
+        start_process(child, rank, *arguments, RANK=str(rank), LOCAL_RANK=str(rank),
+                      WORLD_SIZE=str(world_size), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+        for rank in range(world_size)]
     for process in processes:
         process.join(limit)
     codes = [process.exitcode for process in processes]

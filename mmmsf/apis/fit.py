@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..utils.unwrap import unwrap_model
 from ..utils.weights import read_checkpoint
 
 _NAMED = 4  # weights that a message names
@@ -81,9 +81,7 @@ def check_test_run(runner: Runner, checkpoint: str | Path) -> None:
         ValueError: it cannot be read or does not fit.
     """
     found = read_checkpoint(checkpoint)
-    model = runner.model
-    while is_model_wrapper(model):  # DDP and test-time augmentation, in any nesting
-        model = model.module
+    model = unwrap_model(runner.model)
     state = {re.sub(r'^module\.', '', name): value for name, value in found['state_dict'].items()}
     load_weights(model, state, str(checkpoint))
     classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..evaluation.multi_label_metric import MultiLabelMetric
+from ..utils.unwrap import unwrap_model
 from ..utils.weights import read_checkpoint, write_checkpoint
 from .fit import check_classes, checkpoint_classes
 
@@ -71,9 +71,7 @@ def use_thresholds(runner: Runner, values: Sequence[float]) -> None:
     Raises:
         ValueError: K is not the number of classes of the model.
     """
-    model = runner.model
-    while is_model_wrapper(model):  # DDP and test-time augmentation, in any nesting
-        model = model.module
+    model = unwrap_model(runner.model)
     head = model.head
     if len(values) != head.num_classes:
         raise ValueError(f'the checkpoint has {len(values)} thresholds, the model '

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -17,6 +16,7 @@ from mmmsf.datasets.transforms import decode_image
 from mmmsf.models.heads.attention_maps import class_attention, has_attention_maps
 from mmmsf.registry import HOOKS
 from mmmsf.utils.printable import printable
+from mmmsf.utils.unwrap import unwrap_model
 from mmmsf.visualization import ClassAttention, draw_attention
 from mmmsf.visualization.attention_geometry import visible_region
 
@@ -84,9 +84,7 @@ class AttentionHook(Hook):
         number = min(self.num_images - self._drawn, len(outputs or ()))
         if not self._enabled or number <= 0 or data_batch is None or outputs is None:
             return
-        model: Any = runner.model
-        while is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         batch = dict(inputs=data_batch['inputs'][:number])
         with torch.no_grad():
             inputs = model.data_preprocessor(batch, False)['inputs']

@@ -6,19 +6,12 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mmmsf.engine.file_backend import ATOMIC, AtomicBackend, PatientBackend
 from mmmsf.registry import HOOKS
 from mmmsf.utils.atomic_file import PARTIAL
-
-
-def _bare(model: Any) -> nn.Module:
-    while is_model_wrapper(model):
-        model = model.module
-    return model
+from mmmsf.utils.unwrap import unwrap_model
 
 
 @HOOKS.register_module()
@@ -61,7 +54,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Add the gradients of an accumulation that is under way."""
-        named = _bare(runner.model).named_parameters()
+        named = unwrap_model(runner.model).named_parameters()
         gradients = {name: value.grad.cpu() for name, value in named
                      if value.grad is not None and value.grad.any()}
         if gradients and 'optimizer' in checkpoint:
@@ -70,7 +63,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Put the accumulated gradients back."""
         gradients = checkpoint.get('gradients', {}) if runner._resume else {}
-        for name, value in _bare(runner.model).named_parameters():
+        for name, value in unwrap_model(runner.model).named_parameters():
             if name in gradients:
                 value.grad = gradients[name].to(value.device)
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmmsf.registry import HOOKS
+from mmmsf.utils.unwrap import unwrap_model
 
 
 @HOOKS.register_module()
@@ -20,10 +20,8 @@ class ClassCheckHook(Hook):
     """
 
     def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
-        model = runner.model
-        while is_model_wrapper(model):  # DDP and test-time augmentation, in any nesting
-            model = model.module
-        num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
+        head = getattr(unwrap_model(runner.model), 'head', None)
+        num_classes = getattr(head, 'num_classes', None)
         names: dict[str, tuple[str, ...]] = {}
         for split, loader in loaders.items():
             classes = getattr(loader.dataset, 'metainfo', {}).get('classes')

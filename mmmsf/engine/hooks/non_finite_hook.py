@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor, distributed, nn
@@ -14,6 +13,7 @@ from torch.optim import Optimizer
 
 from mmmsf.evaluation.rows import sample_name
 from mmmsf.registry import HOOKS
+from mmmsf.utils.unwrap import unwrap_model
 
 
 class _Check(NamedTuple):
@@ -90,7 +90,7 @@ class NonFiniteLossHook(Hook):
                              f'{list(wrapper.keys())}; set max_skipped=0')
         self._skipped = runner.message_hub.runtime_info.get('skipped_batches', 0)
         self.after_train(runner)  # a run before this one may have ended with an error
-        self._handles = [_unwrap(runner.model).register_forward_hook(
+        self._handles = [unwrap_model(runner.model).register_forward_hook(
             self._after_forward, with_kwargs=True)]
         for optimizer in ([part.optimizer for part in wrapper.values()] if several
                           else [wrapper.optimizer]):
@@ -167,9 +167,3 @@ class NonFiniteLossHook(Hook):
                 where = f' in process {get_rank()}' if get_world_size() > 1 else ''
                 parts.append(f'{values}{where} for {_names(self._batch)}')
         return '; '.join(part for found in all_gather_object(parts) for part in found)
-
-
-def _unwrap(model: Any) -> nn.Module:
-    while is_model_wrapper(model):
-        model = model.module
-    return model

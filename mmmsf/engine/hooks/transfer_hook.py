@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
 from mmmsf.registry import HOOKS
+from mmmsf.utils.unwrap import unwrap_model
 
 
 @HOOKS.register_module()
@@ -42,7 +42,7 @@ class TransferHook(Hook):
         dropped = sorted(name for name in state if name.startswith(self.exclude))
         for name in dropped:
             del state[name]
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner.model)
         own = {name: value for name, value in model.state_dict().items()
                if not name.startswith(self.exclude)}
         wrong = sorted(name for name in own.keys() | state.keys() if name not in own or

@@ -1,12 +1,12 @@
 """Cross-attention of each class as maps over the image: what explanations are drawn from."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+
+from ...utils.unwrap import unwrap_model
 
 
 def weights_to_maps(weights: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
@@ -44,15 +44,9 @@ def sum_maps(maps: Sequence[Tensor]) -> Tensor:
     return total / len(maps)
 
 
-def _unwrap(model: Any) -> Any:
-    while is_model_wrapper(model):
-        model = model.module
-    return model
-
-
 def has_attention_maps(model: nn.Module) -> bool:
     """Whether :func:`class_attention` works for this model."""
-    head = getattr(_unwrap(model), 'head', None)
+    head = getattr(unwrap_model(model), 'head', None)
     return hasattr(head, 'attention_maps') and getattr(head, 'decoders', head) is not None
 
 
@@ -63,7 +57,7 @@ def check_attention_maps(model: nn.Module) -> None:
         ValueError: the head has none; names the heads that have.
     """
     if not has_attention_maps(model):
-        head = getattr(_unwrap(model), 'head', None)
+        head = getattr(unwrap_model(model), 'head', None)
         raise ValueError(f'{type(head).__name__} has no cross-attention to show here; MSFHead with '
                          'num_decoder_layers of at least 1, Query2LabelHead and MLDecoderHead have')
 
@@ -84,5 +78,5 @@ def class_attention(model: nn.Module, inputs: Tensor, layer: int = -1) -> list[T
         ValueError: the head has no cross-attention, or no such layer.
     """
     check_attention_maps(model)
-    classifier = _unwrap(model)
+    classifier = unwrap_model(model)
     return classifier.head.attention_maps(classifier.extract_feat(inputs), layer)

@@ -1,6 +1,5 @@
 """No loss that is NaN or infinite reaches the weights."""
 
-import multiprocessing
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, distributed
 
 from mmmsf.engine import NonFiniteLossHook
 
+from ...clean_process import start_process
 from .. import half_on_cpu  # noqa: F401  registers it
 from ..fragile_run import BAD, GOOD, Keep, images, make_runner, state_of
 
@@ -176,15 +176,11 @@ def _train(rank: int, folder: Path) -> None:
 @pytest.fixture(scope='module')
 def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('two')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('LOCAL_RANK', '0')
-        context = multiprocessing.get_context('fork')
-        processes = [context.Process(target=_train, args=(rank, folder)) for rank in range(2)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(timeout=100)
-            process.kill()
+    processes = [start_process(_train, rank, folder, LOCAL_RANK='0') for rank in range(2)]
+    for process in processes:
+        process.join(timeout=100)
+        process.kill()
+        process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     return folder
 
