@@ -102,6 +102,16 @@ def test_parts_are_not_objects(tmp_path):
     assert info['gt_label'] == [11] and np.isnan(info['gt_area'][11])
 
 
+def test_a_folder_is_no_image(tmp_path):
+    """However it is called; nor does it stand in for one."""
+    root = write_voc(tmp_path, {'a': xml_file(xml_object('dog'))})
+    (root / 'JPEGImages/a.png').mkdir()
+    assert len(VocMultiLabel(str(root), 'train')) == 1
+    (root / 'JPEGImages/a.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match="1 of 1 ids have no image .* the first is 'a'"):
+        VocMultiLabel(str(root), 'train')
+
+
 def test_known_size_wins_over_unknown():
     boxes = (None, (0, 0, 2, 2), (1, 1, 4, 4), None)
     objects = [VocObject('a', False, box) for box in boxes]
