@@ -59,7 +59,7 @@ def read_image_set(path: str) -> list[str]:
         columns = line.split()
         if not columns:
             continue
-        if len(columns) > 2 or columns[1:] not in ([], ['-1'], ['0'], ['1']):
+        if columns[1:] not in ([], ['-1'], ['0'], ['1']):
             raise ValueError(f'{path}: line {number} must be an image id and at most one of -1, 0 '
                              f'and 1, got {line!r}')
         image_id = columns[0]

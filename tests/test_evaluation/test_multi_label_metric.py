@@ -330,6 +330,15 @@ def test_nothing_to_evaluate_is_an_error() -> None:
         MultiLabelMetric().evaluate(0)
 
 
+def test_rows_are_kept_only_on_demand() -> None:
+    metric = MultiLabelMetric()
+    run(metric, make_samples(5))
+    assert metric.rows is None
+    metric.keep_rows = True
+    run(metric, make_samples(5))
+    assert metric.rows is not None and len(metric.rows.scores) == 5
+
+
 def test_memory_of_a_coco_validation_set() -> None:
     """40,504 images of 80 classes stay under 30 MB."""
     metric = MultiLabelMetric()
