@@ -73,6 +73,11 @@ def growth(rows: list[dict], minutes: float) -> list[str]:
     return lines
 
 
+def _hear_ctrl_c() -> None:
+    """A shell makes what it starts in the background deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--minutes', type=float, default=60)
@@ -89,25 +94,27 @@ def main() -> None:
                      for part, count in (('train', 640), ('val', 160))]]
         with open(log, 'w', encoding='utf-8') as file:
             process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT,
-                                       env=dict(os.environ, OMP_NUM_THREADS='1'))
+                                       env=dict(os.environ, OMP_NUM_THREADS='1'),
+                                       preexec_fn=_hear_ctrl_c)
             rows = watch(process, args.minutes, args.every)
             if process.poll() is not None:
                 raise SystemExit(f'the training ended by itself:\n{log.read_text()[-2000:]}')
+            print('\n'.join(growth(rows, args.minutes)), flush=True)
+            if args.out:
+                with open(args.out, 'w', encoding='utf-8', newline='') as table:
+                    writer = csv.DictWriter(table, list(rows[0]))
+                    writer.writeheader()
+                    writer.writerows(rows)
             family = descendants(process.pid)
             process.send_signal(signal.SIGINT)
             pressed = time.monotonic()
             code = process.wait(120)
+            seconds = time.monotonic() - pressed
             time.sleep(2)
             left = [pid for pid in family if Path(f'/proc/{pid}').exists()]
         epochs = log.read_text(encoding='utf-8').count('Epoch(val)')
-        print('\n'.join(growth(rows, args.minutes)))
         print(f'\n{epochs} lines of validation in {args.minutes:g} minutes; after Ctrl-C exit '
-              f'status {code} in {time.monotonic() - pressed - 2:.1f} s; processes left: {left}')
-    if args.out:
-        with open(args.out, 'w', encoding='utf-8', newline='') as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+              f'status {code} in {seconds:.1f} s; processes left: {left}')
     raise SystemExit(bool(left))
 
 
