@@ -45,6 +45,13 @@ def test_times_memory_and_parts(tmp_path: Path) -> None:
     assert text in done.stdout and (tmp_path / 't.png').is_file()
 
 
+def test_a_head_that_does_not_keep_its_number_of_classes(tmp_path: Path) -> None:
+    csra = CONFIGS / 'baselines/csra_resnet18_1xb16-10e_digits-64px.py'
+    done = run_tool(tmp_path, 'analysis/benchmark.py', str(csra), '--what', 'train', *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert '| csra |' in done.stdout
+
+
 def test_memory_alone_and_classes(tmp_path: Path) -> None:
     done = run_tool(tmp_path, 'analysis/benchmark.py', str(MSF), '--num-classes', '3', '5',
                     '--what', 'memory', '--out', 't.csv', *QUICK)

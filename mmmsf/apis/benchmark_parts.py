@@ -33,7 +33,7 @@ def measure_parts(rows: Sequence[Row], options: Options, batch: int,
         size: side of the images in pixels.
     """
     rows = list({id(row.model): row for row in rows}.values())
-    batches = [random_batch(row.model.head.num_classes, batch, (size, size), options.device)
+    batches = [random_batch(row.num_classes, batch, (size, size), options.device)
                for row in rows]
     inference: list[list[PartTimes]] = [[] for _ in rows]
     train: list[list[PartTimes]] = [[] for _ in rows]
@@ -44,7 +44,7 @@ def measure_parts(rows: Sequence[Row], options: Options, batch: int,
             train[i].append(time_parts(model.train(), images, samples, wait))
     records = []
     for i, (row, (images, samples)) in enumerate(zip(rows, batches, strict=True)):
-        setting = dict(batch=batch, px=size, classes=row.model.head.num_classes)
+        setting = dict(batch=batch, px=size, classes=row.num_classes)
         records.append(PartRecord(
             row.name, setting, inference[i][options.warmup:], train[i][options.warmup:],
             part_memory(row.model, images, samples), head_peak(row.model, images, samples)))

@@ -24,6 +24,11 @@ class Row:
     cfg: Config = field(compare=False)
     model: ImageClassifier = field(compare=False)
 
+    @property
+    def num_classes(self) -> int:
+        """By the config: not every head keeps its number."""
+        return int(self.cfg.model.head.num_classes)
+
 
 def split_row(text: str) -> tuple[str, list[Mode]]:
     """``CONFIG[:MODE,...]`` -> the config and its modes, by default eager."""

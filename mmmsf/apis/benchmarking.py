@@ -64,7 +64,7 @@ class Benchmark:
     def _make(self, row: Row, what: str, batch: int,
               size: int) -> tuple[Task, Callable[[], int] | None]:
         """What to time, and what counts the bytes that lie there between two calls."""
-        images, samples = random_batch(row.model.head.num_classes, batch, (size, size), self.device)
+        images, samples = random_batch(row.num_classes, batch, (size, size), self.device)
         if what == 'inference':
             call = Inference(row.model, row.mode, images, self.options.threads)
             if call.net is None or 'frozen' in row.mode:
@@ -101,7 +101,7 @@ class Benchmark:
         records = []
         for row, (params, flops), (task, resident), name in zip(rows, cost, made, tasks,
                                                                 strict=True):
-            setting = dict(batch=batch, px=size, classes=row.model.head.num_classes)
+            setting = dict(batch=batch, px=size, classes=row.num_classes)
             held = None
             if memory and resident is not None:
                 held = resident() + peak_bytes(task.run, self.device)
