@@ -44,7 +44,7 @@ def measure_parts(rows: Sequence[Row], options: Options, batch: int,
             train[i].append(time_parts(model.train(), images, samples, wait))
     records = []
     for i, (row, (images, samples)) in enumerate(zip(rows, batches, strict=True)):
-        setting = dict(batch=batch, px=size, classes=row.num_classes)
+        setting: dict[str, object] = dict(batch=batch, px=size, classes=row.num_classes)
         records.append(PartRecord(
             row.name, setting, inference[i][options.warmup:], train[i][options.warmup:],
             part_memory(row.model, images, samples), head_peak(row.model, images, samples)))

@@ -101,7 +101,7 @@ class Benchmark:
         records = []
         for row, (params, flops), (task, resident), name in zip(rows, cost, made, tasks,
                                                                 strict=True):
-            setting = dict(batch=batch, px=size, classes=row.num_classes)
+            setting: dict[str, object] = dict(batch=batch, px=size, classes=row.num_classes)
             held = None
             if memory and resident is not None:
                 held = resident() + peak_bytes(task.run, self.device)
