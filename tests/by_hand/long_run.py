@@ -1,9 +1,10 @@
 """Is a long training flat? ``python tests/by_hand/long_run.py [--minutes 60] [--out FILE.csv]``
 
 Trains and validates on the digits, looks every few seconds at the memory and the open files of
-every process (Linux: /proc), then presses Ctrl-C and looks for processes left behind. Memory is the
-proportional set size, in MiB: shared pages count once over all processes. The first fifth of the
-time is warming up; what the medians of the last fifth have more than those of the second is growth.
+every process (Linux: /proc), then presses Ctrl-C and looks for processes left behind. Memory is
+what a process has besides files, in MiB (the set size would also tell who else maps the same
+libraries). The first fifth of the time is warming up; what the medians of the last fifth have more
+than those of the second is growth.
 """
 
 import argparse
@@ -37,8 +38,8 @@ def look(pid: int) -> dict[str, float] | None:
     """Memory in MiB and open files of a process, or None where it has ended."""
     try:
         lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
-        pss = next(int(line.split()[1]) for line in lines if line.startswith('Pss:'))
-        return dict(memory=pss / 1024, files=len(os.listdir(f'/proc/{pid}/fd')))
+        kib = next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:'))
+        return dict(memory=kib / 1024, files=len(os.listdir(f'/proc/{pid}/fd')))
     except (OSError, StopIteration):
         return None
 
