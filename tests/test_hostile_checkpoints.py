@@ -23,7 +23,7 @@ from mmmsf.utils.weights import read_checkpoint, read_file
 
 from .run_tool import TOOLS, run_tool
 from .small_checkpoint import CLASSES, small_config, write_checkpoint
-from .test_tune_thresholds import make_data, make_predictions
+from .test_tune_thresholds import make_predictions, make_training_data
 
 REFUSED = 'cannot be read as a checkpoint: .* never loaded'
 
@@ -55,11 +55,7 @@ ATTACKS = dict(mkdir=_Mkdir, exec=_Exec)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, a config c.py, predictions p.npz, and whole checkpoints with an attack each."""
     folder = tmp_path_factory.mktemp('hostile')
-    cfg = make_data(folder)
-    cfg.val_dataloader, cfg.val_cfg, cfg.val_evaluator = cfg.test_dataloader, {}, cfg.test_evaluator
-    cfg.train_dataloader, cfg.train_cfg = cfg.test_dataloader, dict(by_epoch=True, max_epochs=2)
-    cfg.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
-    cfg.dump(folder / 'c.py')
+    cfg = make_training_data(folder, 2)
     make_predictions(folder / 'p.npz')
     sound = torch.load(write_checkpoint(folder / 'sound.pth', cfg, epoch=1, iter=3))
     for name, attack in ATTACKS.items():

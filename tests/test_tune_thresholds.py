@@ -171,6 +171,18 @@ def make_data(folder: Path) -> Config:
     return cfg
 
 
+def make_training_data(folder: Path, epochs: int, **changes: Any) -> Config:
+    """As :func:`make_data`, with training and validation on the same four images."""
+    cfg = make_data(folder)
+    cfg.val_dataloader, cfg.val_cfg, cfg.val_evaluator = cfg.test_dataloader, {}, cfg.test_evaluator
+    cfg.train_dataloader = cfg.test_dataloader
+    cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs)
+    cfg.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
+    cfg.merge_from_dict(changes)
+    cfg.dump(folder / 'c.py')
+    return cfg
+
+
 def test_testing_with_the_thresholds_of_a_checkpoint(folder: Path) -> None:
     make_data(folder)
     run(folder, 'test.py', 'c.py', 'x.pth', '--out', 'r.npz')

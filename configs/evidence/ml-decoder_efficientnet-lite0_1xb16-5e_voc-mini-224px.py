@@ -1,13 +1,7 @@
-_base_ = [
-    '../_base_/models/efficientnet-lite0.py',
-    '../_base_/datasets/voc_mini_224px.py',
-    '../_base_/schedules/adamw_onecycle_5e_voc-mini.py',
-    '../_base_/ema_runtime_voc-mini.py',
-]
+_base_ = '../_base_/evidence_voc-mini.py'
 
 model = dict(
     backbone=dict(out_indices=(4, )),
     head=dict(
-        type='mmmsf.MLDecoderHead', num_classes=20, in_channels=320, embed_dims=768,
-        num_heads=8, feedforward_channels=2048, num_groups=None,
-        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+        type='mmmsf.MLDecoderHead', in_channels=320, embed_dims=768, num_heads=8,
+        feedforward_channels=2048, num_groups=None))

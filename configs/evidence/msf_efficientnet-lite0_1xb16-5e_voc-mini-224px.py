@@ -1,14 +1,8 @@
 # The paper's network.
-_base_ = [
-    '../_base_/models/efficientnet-lite0.py',
-    '../_base_/datasets/voc_mini_224px.py',
-    '../_base_/schedules/adamw_onecycle_5e_voc-mini.py',
-    '../_base_/ema_runtime_voc-mini.py',
-]
+_base_ = '../_base_/evidence_voc-mini.py'
 
 model = dict(
     neck=dict(type='mmmsf.MSFNeck', in_channels=[112, 320], embed_dims=512),
     head=dict(
-        type='mmmsf.MSFHead', num_classes=20, embed_dims=512, num_heads=4,
-        feedforward_channels=2048, num_encoder_layers=2, num_decoder_layers=3,
-        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+        type='mmmsf.MSFHead', embed_dims=512, num_heads=4,
+        feedforward_channels=2048, num_encoder_layers=2, num_decoder_layers=3))

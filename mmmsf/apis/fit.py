@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..datasets.base import class_difference
 from ..utils.unwrap import unwrap_model
 from ..utils.weights import read_checkpoint
 
@@ -62,8 +63,8 @@ def check_classes(names: Sequence[str] | None, wanted: Sequence[str], source: st
     """
     if names is None or tuple(names) == tuple(wanted):
         return
-    differing = sorted(set(names) ^ set(wanted)) or 'the same names in another order'
-    raise ValueError(f'the classes of {source} and of {what} differ: {differing}')
+    raise ValueError(f'the classes of {source} and of {what} differ: '
+                     f'{class_difference(names, wanted)}')
 
 
 def check_test_run(runner: Runner, checkpoint: str | Path) -> None:

@@ -44,6 +44,11 @@ def check_classes(classes: Sequence[str]) -> None:
         raise ValueError(f'classes must be distinct, these occur more than once: {repeated}')
 
 
+def class_difference(one: Sequence[str], other: Sequence[str]) -> list[str] | str:
+    """What to say of two lists of class names that differ: the names that only one has."""
+    return sorted(set(one) ^ set(other)) or 'the same names in another order'
+
+
 def read_classes(path: str) -> list[str]:
     """Class names of a text file, one a line; blank lines are passed over.
 

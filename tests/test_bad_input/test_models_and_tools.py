@@ -15,19 +15,14 @@ from mmmsf.apis import MultiLabelInferencer, load_model
 
 from ..run_tool import run_tool
 from ..small_checkpoint import CLASSES, small_config, write_checkpoint
-from ..test_tune_thresholds import make_data, make_predictions
+from ..test_tune_thresholds import make_predictions, make_training_data
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, config c.py, predictions p.npz, checkpoint good.pth and many that are not."""
     folder = tmp_path_factory.mktemp('bad')
-    cfg = make_data(folder)
-    cfg.val_dataloader, cfg.val_cfg, cfg.val_evaluator = cfg.test_dataloader, {}, cfg.test_evaluator
-    cfg.train_dataloader, cfg.train_cfg = cfg.test_dataloader, dict(by_epoch=True, max_epochs=1)
-    cfg.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
-    cfg.custom_hooks = [dict(type='mmmsf.ClassCheckHook')]
-    cfg.dump(folder / 'c.py')
+    cfg = make_training_data(folder, 1, custom_hooks=[dict(type='mmmsf.ClassCheckHook')])
     make_predictions(folder / 'p.npz')
     good = torch.load(write_checkpoint(folder / 'good.pth', cfg), weights_only=True)
 

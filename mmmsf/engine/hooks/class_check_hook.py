@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmmsf.datasets.base import class_difference
 from mmmsf.registry import HOOKS
 from mmmsf.utils.unwrap import unwrap_model
 
@@ -35,8 +36,8 @@ class ClassCheckHook(Hook):
                     f'`model.head.num_classes={len(classes)}`')
         if len(set(names.values())) > 1:
             (one, first), (other, second) = list(names.items())[:2]
-            differing = sorted(set(first) ^ set(second)) or 'the same names in another order'
-            raise ValueError(f'the {one} and {other} datasets differ in their classes: {differing}')
+            raise ValueError(f'the {one} and {other} datasets differ in their classes: '
+                             f'{class_difference(first, second)}')
 
     def before_train(self, runner: Runner) -> None:
         """Check the training and validation sets."""
