@@ -15,10 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOL = 'analysis/pointing_game.py'
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_inputs(folder: Path) -> None:
     """Four images of two classes each, 80 x 48 px, their boxes 10 x 10 px in the corner."""
-    folder = tmp_path_factory.mktemp('pointing_game')
     make_coco(folder / 'coco', 'val', CLASSES)
     cfg = small_config()
     cfg.val_dataloader = cfg.test_dataloader
@@ -28,6 +26,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cfg.val_evaluator = dict(type='mmmsf.MultiLabelMetric', size_thresholds=(50.0, 200.0))
     cfg.dump(folder / 'cfg.py')
     write_checkpoint(folder / 'model.pth', cfg)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('pointing_game')
+    write_inputs(folder)
     return folder
 
 

@@ -87,6 +87,9 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config names, by default MMEngine's."""
+    if cfg.get('randomness', {}).get('deterministic'):
+        # cuBLAS repeats its results only with a workspace of a fixed size; torch insists on it.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 

@@ -36,6 +36,14 @@ def versions(names: Sequence[str] = ('mmmsf', 'torch', 'mmengine', 'mmpretrain',
     return ', '.join(found)
 
 
+def use_tf32(enabled: bool) -> None:
+    """Whether a GPU multiplies float32 as TF32 (10 bits of mantissa), convolutions included.
+
+    By itself torch does so in convolutions alone, which fits no peak.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = enabled
+
+
 def describe_run(argv: Sequence[str], device: torch.device | str) -> str:
     """Command line, versions, processors, threads and load average, a line each."""
     flags = set(_cpuinfo('flags').split())
@@ -44,5 +52,7 @@ def describe_run(argv: Sequence[str], device: torch.device | str) -> str:
              f'CPU: {cpu}, {os.cpu_count()} cores, {" ".join(x for x in _FAST if x in flags)}; '
              f'{torch.get_num_threads()} threads']
     if torch.device(device).type == 'cuda':
-        lines.append(f'GPU: {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}')
+        tf32 = 'on' if torch.backends.cuda.matmul.allow_tf32 else 'off'
+        lines.append(f'GPU: {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}, '
+                     f'TF32 {tf32}')
     return '\n'.join([*lines, f'load average: {load_average()}'])

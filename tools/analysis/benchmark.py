@@ -41,6 +41,8 @@ def parse_args() -> argparse.Namespace:
                         help='repeat a call in a round until it takes this (default: %(default)s)')
     parser.add_argument('--threads', type=int, metavar='T', help='CPU threads (default: all cores)')
     parser.add_argument('--device', default='cpu', help='default: %(default)s')
+    parser.add_argument('--tf32', action='store_true', help='GPU: float32 products and '
+                        'convolutions in TF32 (default: neither, unlike torch)')
     parser.add_argument('--parts', action='store_true',
                         help='a second table: backbone, neck and head by themselves, eager')
     parser.add_argument('--out', nargs='+', default=[], metavar='FILE', help='.md or .csv')
@@ -73,10 +75,11 @@ def main() -> None:
     from mmmsf.apis.benchmarking import Benchmark, Options
     from mmmsf.utils.benchmark_plot import growing, plot_growth
     from mmmsf.utils.benchmark_table import markdown_table, write_csv
-    from mmmsf.utils.machine import describe_run, load_average
+    from mmmsf.utils.machine import describe_run, load_average, use_tf32
 
     MMLogger.get_current_instance().setLevel('WARNING')  # it lists every parameter group
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    use_tf32(args.tf32)
     text = describe_run(['python', *sys.argv], args.device)
     print(text, file=sys.stderr, flush=True)
     options = Options(args.device, args.rounds, args.warmup, args.min_seconds, args.threads)

@@ -37,6 +37,7 @@ def parse_args() -> argparse.Namespace:
                         help='repeat a call in a round until it takes this (default: %(default)s)')
     parser.add_argument('--threads', type=int, metavar='T', help='CPU threads (default: all cores)')
     parser.add_argument('--device', default='cpu', help='default: %(default)s')
+    parser.add_argument('--tf32', action='store_true', help='GPU: float32 products in TF32')
     args = parser.parse_args()
     for name in ('batch', 'size', 'num_classes', 'embed_dims', 'rounds', 'threads'):
         values = getattr(args, name)
@@ -117,19 +118,21 @@ def main() -> None:
     from mmmsf.models.heads import MSFHead
     from mmmsf.utils.benchmark import matmul_task, measure
     from mmmsf.utils.benchmark_table import Record, markdown_table
-    from mmmsf.utils.machine import describe_run, load_average
+    from mmmsf.utils.machine import describe_run, load_average, use_tf32
     from mmmsf.utils.memory import kernel_launches, peak_bytes, resident_bytes
 
     torch.set_num_threads(args.threads or os.cpu_count() or 1)
+    use_tf32(args.tf32)
     print(describe_run(['python', *sys.argv], args.device), flush=True)
     torch.manual_seed(0)
     ours = MSFHead(args.num_classes, args.embed_dims).to(args.device)
-    projected = copy.deepcopy(ours)
-    for decoder in projected.decoders:
-        decoder.fold = False
+    other = copy.deepcopy(ours)
+    folds = torch.device(args.device).type != 'cpu'  # what the head does not do by itself there
+    for decoder in other.decoders:
+        decoder.fold = folds
     heads: dict[str, nn.Module] = {
         'torch.nn per branch': TorchHead(ours).to(args.device), 'MSFHead': ours,
-        'MSFHead, memory projected': projected,
+        f'MSFHead, memory {"folded" if folds else "projected"}': other,
         'torch.nn, need_weights=True': TorchHead(ours, need_weights=True).to(args.device)}
     synchronize = Options(args.device).synchronize
     product, product_flops = matmul_task(torch.float32, args.device)

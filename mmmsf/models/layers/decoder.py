@@ -99,6 +99,10 @@ class Decoder(nn.Module):
         self_attn: which layers have self-attention between the queries
             (Table 7): ``'none'``, ``'first'``, ``'rest'`` or ``'all'``.
 
+    Attributes:
+        fold: True: leave tokens unprojected wherever that takes fewer multiplications; False:
+            nowhere; None, the default: where it was measured to be faster.
+
     Raises:
         ValueError: ``self_attn`` is not one of the four modes.
     """
@@ -110,7 +114,7 @@ class Decoder(nn.Module):
         if self_attn not in SELF_ATTN_MODES:
             raise ValueError(f'`self_attn` must be one of {SELF_ATTN_MODES}, got {self_attn!r}')
         self.dropout = dropout
-        self.fold = True
+        self.fold: bool | None = None
         self.layers = nn.ModuleList(
             DecoderLayer(
                 embed_dims, num_heads, feedforward_channels, act, dropout,
@@ -144,10 +148,12 @@ class Decoder(nn.Module):
     def _folds(self, memory: Tensor, num_queries: int, num_tokens: int) -> bool:
         """Whether a branch's tokens are left unprojected.
 
-        Only on a CPU, where it was measured, and never for a size that an export keeps free.
+        By default on a CPU alone, see tools/analysis/BENCHMARKS.md, and never for a size that an
+        export keeps free.
         """
         attention = cast(DecoderLayer, self.layers[0]).cross_attn
-        return (self.fold and isinstance(num_tokens, int) and memory.device.type == 'cpu'
+        fold = memory.device.type == 'cpu' if self.fold is None else self.fold
+        return (fold and isinstance(num_tokens, int)
                 and not (self.training and self.dropout)
                 and folding_pays(num_queries, num_tokens, attention.embed_dims,
                                  attention.num_heads))
