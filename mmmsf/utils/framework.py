@@ -1,6 +1,7 @@
 """Checks that the OpenMMLab stack below mmmsf is whole, and explains it when it is not."""
 
 import importlib
+import sys
 import warnings
 from importlib import metadata
 
@@ -44,14 +45,34 @@ def find_doubled() -> dict[str, list[str]]:
     return doubled
 
 
+def _new_transformers() -> str | None:
+    """The version of transformers where it is one that MMPretrain's multi-modal models break on."""
+    if not _installed('transformers'):
+        return None
+    version = metadata.version('transformers')
+    return version if Version(version) >= Version('5') else None
+
+
+def leave_out_multimodal(version: str) -> None:
+    """Have MMPretrain leave its multi-modal models out, as it does without transformers.
+
+    Importing them fails with transformers >= 5, and all of `mmpretrain.models` with them.
+
+    Warns:
+        UserWarning: always; they cannot be built then.
+    """
+    importlib.import_module('mmpretrain.utils.dependency').WITH_MULTIMODAL = False
+    warnings.warn(
+        f"MMPretrain's multi-modal models (BLIP, LLaVA, ...) are left out: transformers {version} "
+        "is installed, they need transformers < 5. mmmsf needs neither.", stacklevel=4)
+
+
 def _explain(name: str, error: Exception) -> str:
     lines = [f'mmmsf needs `{name}`, which cannot be imported: {type(error).__name__}: {error}']
-    if name == 'mmpretrain' and _installed('transformers'):
-        version = metadata.version('transformers')
-        if Version(version) >= Version('5'):
-            lines.append(f'transformers {version} is installed; transformers >= 5 breaks '
-                         "`import mmpretrain`. Run: pip install 'transformers<5' "
-                         '(or uninstall it: mmmsf does not use it).')
+    if name == 'mmpretrain' and (version := _new_transformers()):
+        lines.append(f'transformers {version} is installed; transformers >= 5 may break '
+                     "`import mmpretrain`. Run: pip install 'transformers<5' "
+                     '(or uninstall it: mmmsf does not use it).')
     lines.append(f'A working set comes with: {MAINTAINED}')
     lines.append(f'or, on the original distributions: {ORIGINALS}')
     return '\n'.join(lines)
@@ -66,7 +87,7 @@ def check_framework() -> None:
 
     Warns:
         UserWarning: an original and a maintained distribution of one
-            framework are both installed.
+            framework are both installed, or a transformers that MMPretrain cannot use.
     """
     for name, found in find_doubled().items():
         warnings.warn(
@@ -77,6 +98,10 @@ def check_framework() -> None:
     for name, (_, _, minimum) in FRAMEWORKS.items():
         try:
             module = importlib.import_module(name)
+            if name == 'mmpretrain':
+                if 'mmpretrain.models' not in sys.modules and (version := _new_transformers()):
+                    leave_out_multimodal(version)
+                importlib.import_module('mmpretrain.models')
         except Exception as error:  # a broken framework fails in many ways, all of them fatal
             raise ImportError(_explain(name, error)) from error
         if Version(module.__version__) < Version(minimum):

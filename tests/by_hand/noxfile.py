@@ -74,8 +74,9 @@ def originals(session: nox.Session) -> None:
     session.chdir(ROOT)
     session.install('packaging', *ORIGINALS)
     session.install('--no-deps', '-e', '.')
-    needs = session.run('python', '-c', OTHER_REQUIREMENTS, silent=True)
-    session.install(*str(needs).split(), *ORIGINALS)
+    needs = session.run_install('python', '-c', OTHER_REQUIREMENTS, silent=True)
+    if needs:  # nothing with --no-install
+        session.install(*str(needs).split(), *ORIGINALS)
     run_tests(session)
 
 

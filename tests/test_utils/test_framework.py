@@ -1,9 +1,13 @@
+import os
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import mmmsf
 from mmmsf.utils import framework
 
 
@@ -49,3 +53,20 @@ def test_an_old_framework_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'mmpretrain', SimpleNamespace(__version__='1.0.0'))
     with pytest.raises(ImportError, match=r'mmmsf needs mmpretrain >= 1\.2\.0, found 1\.0\.0'):
         framework.check_framework()
+
+
+def test_new_transformers_cost_the_multi_modal_models_alone(tmp_path: Path) -> None:
+    """Its distribution and nothing of its contents: what MMPretrain imports of it is not there."""
+    (tmp_path / 'transformers').mkdir()
+    (tmp_path / 'transformers/__init__.py').touch()
+    info = tmp_path / 'transformers-5.1.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 5.1.0\n')
+    paths = [str(tmp_path), str(Path(mmmsf.__file__).parents[1]), os.environ.get('PYTHONPATH', '')]
+    done = subprocess.run(
+        [sys.executable, '-c', 'import mmmsf; print(mmmsf.models.MSFHead.__name__)'],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(paths)), capture_output=True, text=True,
+        timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert 'MSFHead' in done.stdout
+    assert "multi-modal models (BLIP, LLaVA, ...) are left out: transformers 5.1.0" in done.stderr
