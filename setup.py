@@ -78,8 +78,8 @@ setup(
     package_data={'mmmsf': ['py.typed']},
     python_requires='>=3.10',
     install_requires=[
-        'torch>=2.6',  # earlier releases cannot name a stand-in for `getattr` in safe loading
-        'torchvision>=0.21',
+        'torch>=2.7',  # onnxruntime cannot quantise what 2.6 exports
+        'torchvision>=0.22',
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
         'onedl-mmpretrain>=1.3.6',

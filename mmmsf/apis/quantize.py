@@ -60,9 +60,22 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     return json.loads(stored)
 
 
+def _weights_per_head(proto: onnx.ModelProto) -> list[str]:
+    """Names of the matrix products with a weight of more than two axes.
+
+    onnxruntime would give such a weight a scale for each entry of its second axis, which is not
+    the axis of the output, and releases to 1.23 at least then refuse to run the product.
+    """
+    rank = {item.name: len(item.dims) for item in proto.graph.initializer}
+    return [node.name for node in proto.graph.node if node.op_type == 'MatMul'
+            and any(rank.get(name, 0) > 2 for name in node.input)]
+
+
 def quantize_onnx(path: str | Path, out: str | Path,
                   images: Iterable[NDArray[np.uint8]]) -> None:
     """Quantise convolutions and matrix products to int8: QDQ format, weights per channel.
+
+    Products with a weight for each attention head stay in float32, as softmax and norms do.
 
     Args:
         path: a file of :func:`~.export.export_onnx`.
@@ -86,7 +99,8 @@ def quantize_onnx(path: str | Path, out: str | Path,
         quantize_static(
             str(prepared), str(draft), reader, quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(OPERATORS), per_channel=True, weight_type=QuantType.QInt8,
-            activation_type=QuantType.QUInt8)
+            activation_type=QuantType.QUInt8,
+            nodes_to_exclude=_weights_per_head(onnx.load(prepared)))
         proto = onnx.load(draft)
         onnx.helper.set_model_props(proto, {META_KEY: json.dumps(dict(**meta, int8=True))})
         onnx.save(proto, draft)

@@ -51,6 +51,12 @@ def test_weights_are_int8_per_channel_and_meta_data_are_kept(folder: Path) -> No
     assert len(int8) == nodes.count('Conv')
     assert all(list(scales[item.name.replace('_quantized', '_scale')]) == [item.dims[0]]
                for item in int8)
+    matrices = [item for item in proto.graph.initializer
+                if item.data_type == onnx.TensorProto.INT8 and item.name.endswith('_quantized')
+                and item not in int8]
+    assert matrices and all(  # a scale for each output
+        list(scales[item.name.replace('_quantized', '_scale')]) == [item.dims[-1]]
+        and len(item.dims) == 2 for item in matrices)
     assert read_meta(folder / 'new/q.onnx') == {**read_meta(folder / 'm.onnx'), 'int8': True}
     assert [p.name for p in (folder / 'new').iterdir()] == ['q.onnx']
     assert OnnxClassifier(folder / 'new/q.onnx')(IMAGES[0])['all_scores'].shape == (len(CLASSES), )

@@ -139,7 +139,9 @@ def main() -> None:
     for batch in args.batch:
         maps = make_maps(batch, args.size, args.embed_dims, args.device)
         targets = (torch.rand(batch, args.num_classes, device=args.device) < 0.1).float()
+        use_tf32(False)
         check_equal(heads, maps)
+        use_tf32(args.tf32)
         records = []
         for what in args.what:
             tasks = {name: make_task(head, maps, targets, what) for name, head in heads.items()}

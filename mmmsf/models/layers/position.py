@@ -20,7 +20,9 @@ def resample_table(table: Tensor, size: int) -> Tensor:
     """
     if len(table) == size:
         return table
-    return F.interpolate(table.t()[None], size=size, mode='linear', align_corners=True)[0].t()
+    # As an image of one column: torch repeats the gradient of this to the bit, not of 'linear'.
+    return F.interpolate(table.t()[None, :, :, None], size=(size, 1), mode='bilinear',
+                         align_corners=True)[0, :, :, 0].t()
 
 
 class LearnedPositionEncoding(nn.Module):

@@ -36,7 +36,8 @@ class HierarchicalScaleAttention(nn.Module):
     Args:
         embed_dims: channels C of every map.
         interpolation: ``'bilinear'``, ``'bicubic'``, ``'area'`` or
-            ``'nearest'`` (Table 6).
+            ``'nearest'`` (Table 6). On a GPU torch has no deterministic gradient of
+            ``'bicubic'`` and ``'area'`` and refuses them where one is asked for.
         gate: multiply the product by a learned weight per channel that starts
             at zero. Ours, not the paper's: the raw product of maps slows
             training from scratch.
