@@ -6,17 +6,17 @@ are complete or not there at all, hold plain arrays (reading one runs no code), 
 at any time.
 """
 
-import contextlib
 import functools
 import hashlib
 import logging
 import os
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
+
+from mmmsf.utils.atomic_file import whole_file
 
 from .label_table import LabelTable
 
@@ -65,16 +65,11 @@ def write_cache(path: str, table: LabelTable) -> None:
     A folder that cannot be written, or a full disk, is logged once a folder and no error.
     """
     folder, name = os.path.split(path)
-    partial = f'{path}.{uuid.uuid4().hex}.tmp'  # every rank has its own
+    arrays: dict[str, Any] = table.to_arrays()
     try:
-        os.makedirs(folder, exist_ok=True)
-        with open(partial, 'xb') as file:
-            arrays: dict[str, Any] = table.to_arrays()
+        with whole_file(path, shared=True) as partial, open(partial, 'wb') as file:
             np.savez(file, made_for=np.array(name), **arrays)
-        os.replace(partial, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.remove(partial)
         _warn_once(f'{folder}: annotations cannot be cached here ({error.strerror or error}), so '
                    'every start parses them; set cache_dir of the dataset or MMMSF_CACHE_DIR to a '
                    'folder that can be written')

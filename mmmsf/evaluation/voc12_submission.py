@@ -1,10 +1,8 @@
 """The result files that the PASCAL VOC 2012 evaluation server takes."""
 
 import io
-import os
 import re
 import tarfile
-import uuid
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmmsf.datasets.categories import VOC_CLASSES
 from mmmsf.datasets.voc_xml import read_image_set
+from mmmsf.utils.atomic_file import whole_file
 
 from .predictions import Predictions
 
@@ -148,9 +147,7 @@ def write_submission(path: str | Path, ids: Sequence[str], scores: NDArray[np.fl
     if scores.shape != (len(ids), len(VOC_CLASSES)):
         raise ValueError(f'scores must have the shape {(len(ids), len(VOC_CLASSES))}, '
                          f'got {scores.shape}')
-    path = Path(path)
-    partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex}')
-    try:
+    with whole_file(path) as partial:
         with tarfile.open(partial, 'w:gz', format=tarfile.USTAR_FORMAT) as archive:
             for name, column in zip(VOC_CLASSES, scores.T, strict=True):
                 text = ''.join(f'{image_id} {_format_score(score)}\n'
@@ -159,9 +156,6 @@ def write_submission(path: str | Path, ids: Sequence[str], scores: NDArray[np.fl
                 member.size = len(text)  # ASCII
                 archive.addfile(member, io.BytesIO(text.encode('ascii')))
         check_submission(partial, ids, comp)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_lines(content: bytes, where: str) -> tuple[list[str], list[float]]:

@@ -4,6 +4,7 @@ import importlib
 import sys
 import warnings
 from importlib import metadata
+from typing import Any
 
 from packaging.version import Version
 
@@ -61,7 +62,8 @@ def leave_out_multimodal(version: str) -> None:
     Warns:
         UserWarning: always; they cannot be built then.
     """
-    importlib.import_module('mmpretrain.utils.dependency').WITH_MULTIMODAL = False
+    dependency: Any = importlib.import_module('mmpretrain.utils.dependency')
+    dependency.WITH_MULTIMODAL = False
     warnings.warn(
         f"MMPretrain's multi-modal models (BLIP, LLaVA, ...) are left out: transformers {version} "
         "is installed, they need transformers < 5. mmmsf needs neither.", stacklevel=4)

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from .atomic_file import write_atomically
 from .config_text import config_from_text
 
 METRICS = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
@@ -50,9 +51,7 @@ class Result:
 
     def save(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        part = path.with_suffix('.part')
-        part.write_text(json.dumps(asdict(self), indent=2) + '\n', encoding='utf-8')
-        part.replace(path)
+        write_atomically(path, (json.dumps(asdict(self), indent=2) + '\n').encode())
 
     @classmethod
     def load(cls, path: Path) -> 'Result':

@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .atomic_file import whole_file
 from .checkpoint import register_safe_globals
 
 META_KEY = 'mmmsf'  # the entry of a safetensors header that holds our meta data as JSON
@@ -142,26 +142,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return {**checkpoint, 'meta': dict(meta)}
 
 
-def _replace(path: Path, write: Callable[[str], None]) -> None:
-    """Write beside ``path``, then rename: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    os.close(handle)
-    try:
-        write(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
     """Write a checkpoint whole or not at all.
 
@@ -179,6 +159,8 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
         header = {META_KEY: json.dumps(checkpoint.get('meta', {}))}
         state = {name: value.detach().cpu().contiguous().clone()
                  for name, value in checkpoint['state_dict'].items()}
-        _replace(path, lambda name: save_file(state, name, header))
+        with whole_file(path) as partial:
+            save_file(state, partial, header)
     else:
-        _replace(path, lambda name: torch.save(dict(checkpoint), name))
+        with whole_file(path) as partial:
+            torch.save(dict(checkpoint), partial)
