@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .run_tool import run_tool
 from .test_tools import TINY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,3 +54,9 @@ def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     assert 'msf-bad, seed 0: exit status 1, see runs/msf-bad/seed0/train.log' in done.stderr
     assert 'built with num_scales=2' in done.stderr
     assert '| msf |' in done.stdout
+
+
+def test_a_config_that_is_not_there(tmp_path: Path) -> None:
+    done = run_tool(tmp_path, 'analysis/ablate.py', 'none.py', '--work-dir', 'runs')
+    assert done.returncode == 1
+    assert done.stderr == 'ablate.py: there is no config none.py\n'

@@ -33,7 +33,7 @@ def harden() -> None:
 
 def load_config(path: str) -> 'Config':
     """Read a config, or end with one line that says what is wrong with it."""
-    from mmmsf.apis.config_file import read_config
+    from mmmsf.utils.config_file import read_config
 
     try:
         return read_config(path)

@@ -9,8 +9,8 @@ import torch
 from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 
+from ..utils.config_file import read_config
 from ..utils.sweep import short_name
-from .config_file import read_config
 from .loading import build_model
 from .runtimes import Mode
 

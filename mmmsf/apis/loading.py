@@ -12,9 +12,9 @@ from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from numpy.typing import NDArray
 
+from ..utils.config_file import read_config
 from ..utils.config_text import config_from_text
 from ..utils.weights import read_checkpoint
-from .config_file import read_config
 from .fit import checkpoint_classes, load_weights
 
 # Arguments by which a model would load weights of its own.

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmpretrain.apis import get_model, list_models
 from torch import nn
 
-from .config_file import read_config
+from ..utils.config_file import read_config
 from .loading import LoadedModel, load_model
 
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')

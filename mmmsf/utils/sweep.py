@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .atomic_file import write_atomically
+from .config_file import read_config
 from .config_text import config_from_text
 
 METRICS = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
@@ -92,13 +93,15 @@ def make_cells(configs: Sequence[str | Path], base: str | Path | None = None,
         options: overrides for all rows.
 
     Raises:
-        ValueError: two rows would have one name, or a config does not fit the base.
+        FileNotFoundError: there is no such config.
+        ValueError: two rows would have one name, or a config cannot be read or does not fit the
+            base.
     """
     rows: list[tuple[str, Config]] = []
     if base is not None:
-        rows.append((short_name(base), Config.fromfile(base)))
+        rows.append((short_name(base), read_config(base)))
     for path in configs:
-        cfg = Config.fromfile(path if base is None else base)
+        cfg = read_config(path if base is None else base)
         if base is not None:
             cfg.merge_from_dict(read_delta(path))
         rows.append((short_name(path), cfg))

@@ -180,7 +180,10 @@ def main() -> None:
     from mmmsf.utils.sweep import make_cells
 
     grid = {key: [parse_value(value) for value in values] for key, *values in args.grid}
-    cells = make_cells(find_configs(args.configs), args.base, grid, args.cfg_options)
+    try:
+        cells = make_cells(find_configs(args.configs), args.base, grid, args.cfg_options)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'ablate.py: {error}') from error
     sweep = Sweep(args)
     # Seed by seed, so that a table that is stopped early has every row.
     todo = [(cell, seed) for seed in args.seeds for cell in cells

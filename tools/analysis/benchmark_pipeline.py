@@ -83,14 +83,14 @@ class Pipeline:
 def build_pipelines(args: argparse.Namespace, paths: Sequence[str]) -> dict[str, Pipeline]:
     """Ours as the config has it, and its counterpart."""
     import torch
+    from _cli import load_config
     from _torchvision_pipeline import mirror
-    from mmengine.config import Config
     from mmengine.dataset import pseudo_collate
     from mmengine.registry import init_default_scope
     from mmpretrain.registry import MODELS, TRANSFORMS
 
     init_default_scope('mmpretrain')
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config)
     transforms = [TRANSFORMS.build(step) for step in cfg.train_pipeline]
     normalise = cfg.data_preprocessor
     preprocessor = MODELS.build(dict(type='ClsDataPreprocessor', **normalise))
