@@ -83,27 +83,24 @@ def evaluate(size: int) -> dict[str, float]:
 
 
 def _evaluate_all(rank: int, folder: Path) -> None:
-    for world_size in WORLD_SIZES:
-        if rank >= world_size:
-            return
-        distributed.init_process_group('gloo', f'file://{folder}/store-{world_size}', rank=rank,
-                                       world_size=world_size)
-        results = {size: evaluate(size) for size in SIZES}
-        (folder / f'{world_size}-{rank}.json').write_text(json.dumps(results))
-        distributed.destroy_process_group()
+    distributed.init_process_group('gloo')
+    results = {size: evaluate(size) for size in SIZES}
+    (folder / f'{rank}.json').write_text(json.dumps(results))
+    distributed.barrier()
+    os._exit(0)  # torch 2.7 can hang when the group is destroyed
 
 
-def test_processes_measure_what_one_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize('world_size', WORLD_SIZES)
+def test_processes_measure_what_one_does(tmp_path: Path, world_size: int) -> None:
     """Through the recipes' sampler, for sets smaller than the number of processes too."""
-    assert in_processes(4, _evaluate_all, tmp_path) == [0] * 4
+    assert in_processes(world_size, _evaluate_all, tmp_path) == [0] * world_size
     for size in SIZES:
         alone = evaluate(size)
         assert 'multi-label/mAP' in alone
-        for world_size in WORLD_SIZES:
-            for rank in range(world_size):
-                found = json.loads((tmp_path / f'{world_size}-{rank}.json').read_text())[str(size)]
-                assert list(found) == list(alone)
-                np.testing.assert_array_equal(list(found.values()), list(alone.values()))
+        for rank in range(world_size):
+            found = json.loads((tmp_path / f'{rank}.json').read_text())[str(size)]
+            assert list(found) == list(alone)
+            np.testing.assert_array_equal(list(found.values()), list(alone.values()))
 
 
 def _train(rank: int, folder: Path, kills: dict[int, str]) -> None:
