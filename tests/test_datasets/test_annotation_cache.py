@@ -235,3 +235,13 @@ def test_file_is_whole_while_it_is_written_again(tmp_path, monkeypatch):
     write_cache(path, table)
     write_cache(path, table)
     assert seen == [False, True] and read_cache(path) is not None
+
+
+def test_a_table_cannot_be_changed() -> None:
+    """The images of a set, its copies in loader workers and its cache share it."""
+    table = LabelTable.from_columns(('a',), ('x',), np.array([0]), np.array([0]), np.array([1.0]))
+    with pytest.raises(FrozenInstanceError):
+        table.labels = np.array([1])  # type: ignore[misc]
+    for name in LabelTable.DTYPES:
+        with pytest.raises(ValueError, match='read-only'):
+            getattr(table, name)[0] = 0

@@ -21,7 +21,7 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def branch_attention(query: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
-                     key_sizes: Sequence[int], num_heads: int, dropout: float = 0.0) -> Tensor:
+                     key_sizes: Sequence[int], num_heads: int, dropout: float) -> Tensor:
     """Scaled dot-product attention in which each branch sees only its own tokens.
 
     Args:
