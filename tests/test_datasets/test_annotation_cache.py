@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
