@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_train_loop(train_cfg: dict | None, expected: dict | None) -> None:
 def test_other_launchers_need_a_gpu() -> None:
     with pytest.raises(ValueError, match="only launcher='pytorch' .* got 'slurm'"):
         launch.prepare_distributed(Config(dict()), 'slurm')
+
+
+@pytest.mark.parametrize('deterministic', [False, True])
+def test_a_deterministic_run_gives_cublas_its_workspace(deterministic: bool,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the runner is built, for torch reads it when CUDA starts."""
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', '')  # so that it is as before in the end
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
+    monkeypatch.setattr(launch.Runner, 'from_cfg', lambda cfg: dict(os.environ))
+    seen = launch.build_runner(Config(dict(randomness=dict(seed=0, deterministic=deterministic))))
+    assert seen.get('CUBLAS_WORKSPACE_CONFIG') == (':4096:8' if deterministic else None)
 
 
 def test_show_dir_needs_the_hook() -> None:
