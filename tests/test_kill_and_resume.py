@@ -107,8 +107,8 @@ def kill_once(folder: Path, options: list[str], chance: random.Random) -> str:
 @pytest.mark.parametrize('mode', ['by step', 'by epoch'])
 def test_twenty_random_kills(tmp_path: Path, mode: str) -> None:
     """Twenty kills in one training with two loader workers, each resumed by tools/train.py."""
-    options = [*(BY_STEP if mode == 'by step' else []), 'train_cfg.max_epochs=16',
-               'param_scheduler.end=16', 'train_dataloader.num_workers=2']
+    options = [*(BY_STEP if mode == 'by step' else []), 'train_cfg.max_epochs=24',
+               'param_scheduler.end=24', 'train_dataloader.num_workers=2']
     train(tmp_path, 'whole', options)
     chance, phases, partial = random.Random(0), Counter[str](), 0
     while sum(phases.values()) < 20:
@@ -120,6 +120,6 @@ def test_twenty_random_kills(tmp_path: Path, mode: str) -> None:
             assert checkpoint_fault(path) is None, path
     train(tmp_path, 'killed', options)
     print(f'{mode}: killed in {dict(sorted(phases.items()))}; partial files seen: {partial}')
-    assert_same_end(tmp_path, 'whole', 'killed', 'iter_80.pth' if mode == 'by step' else
-                    'epoch_16.pth')
+    assert_same_end(tmp_path, 'whole', 'killed', 'iter_120.pth' if mode == 'by step' else
+                    'epoch_24.pth')
     assert not list((tmp_path / 'killed').glob('*.partial'))

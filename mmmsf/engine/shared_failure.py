@@ -40,13 +40,19 @@ class _Listener(Thread):
         return self.heard
 
 
-def _tell(store: distributed.Store, message: str, others: int) -> str:
-    """Leave a message for the other processes, and time to read it; the message that was first."""
+def _tell(store: distributed.Store, message: str) -> str:
+    """Leave a message for the other processes; the message that was first."""
     first: str = store.compare_set(FAILURE, '', message).decode()
-    end = time.monotonic() + PATIENCE
-    while first == message and store.add(TOLD, 0) < others and time.monotonic() < end:
-        time.sleep(POLL / 10)
+    if first != message:
+        store.add(TOLD, 1)
     return first
+
+
+def _wait(store: distributed.Store, others: int) -> None:
+    """Let the others read the message: with a process end its connections, or the store itself."""
+    end = time.monotonic() + PATIENCE
+    while store.add(TOLD, 0) < others and time.monotonic() < end:
+        time.sleep(POLL / 10)
 
 
 @contextmanager
@@ -71,15 +77,15 @@ def shared_failure() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        own = f'process {rank} of {world_size} failed: {type(error).__name__}: {error}'
         message = listener.end()
-        if message is None:
-            own = f'process {rank} of {world_size} failed: {type(error).__name__}: {error}'
-            try:
-                message = _tell(store, own, world_size - 1)
-            except RuntimeError:  # the process that has the store is gone
-                message = own
-            if message == own:
-                raise
+        try:
+            message = message or _tell(store, own)
+            _wait(store, world_size - 1)
+        except RuntimeError:  # the process that has the store is gone
+            message = message or own
+        if message == own:
+            raise
         raise RuntimeError(message) from error
     finally:
         listener.end()
