@@ -85,11 +85,10 @@ class MSFNeck(BaseModule):
                     'MSFNeck takes maps of shape (B, C, h, w) with '
                     f'C = in_channels = {self.in_channels}, but the backbone gave shapes {got}. '
                     "Set the neck's `in_channels`, or `out_type='featmap'` for a ViT.")
-        if 'small' in self.scales and min(got[-1][-2:]) + 2 * self.stride_padding < 3:
+        if 'small' in self.scales and not self.stride_padding and min(got[-1][-2:]) < 3:
             raise ValueError(
-                f'with stride_padding={self.stride_padding} the 3x3 convolution of the small scale '
-                f'needs a last map of at least {3 - 2 * self.stride_padding} x '
-                f'{3 - 2 * self.stride_padding}, but the backbone gave shapes {got}. Use larger '
+                'with stride_padding=0 the 3x3 convolution of the small scale needs a last map of '
+                f'at least 3 x 3, but the backbone gave shapes {got}. Use larger '
                 'images or stride_padding=1.')
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -111,6 +111,13 @@ def test_wrong_arguments(kwargs: dict, message: str) -> None:
         MSFNeck(**{'in_channels': [5, 7], **kwargs})
 
 
+@pytest.mark.parametrize(('scales', 'fuses'), [
+    (('large', 'medium', 'small'), True), (('medium', 'small'), True), (('small', ), False)])
+def test_scales_are_fused_where_there_are_two(scales: tuple[str, ...], fuses: bool) -> None:
+    assert (MSFNeck([5, 7], 4, scales=scales).scale_attention is not None) == fuses
+    assert MSFNeck([5, 7], 4, scales=scales, fuse=False).scale_attention is None
+
+
 def test_wrong_inputs() -> None:
     neck = MSFNeck([5, 7], 4)
     with pytest.raises(ValueError, match=r'takes 2 feature maps, but the backbone gave 1 with'):
