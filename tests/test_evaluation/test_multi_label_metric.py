@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -379,22 +380,21 @@ def _evaluate_everything(rank: int, world_size: int, folder: str) -> dict[str, A
     return results
 
 
-def _worker(rank: int, folder: str) -> None:
+def _worker(rank: int, world_size: int, folder: str) -> None:
     torch.set_num_threads(1)
-    for world_size in WORLD_SIZES:
-        if rank < world_size:
-            dist.init_process_group('gloo', init_method=f'file://{folder}/store-{world_size}',
-                                    rank=rank, world_size=world_size)
-            results = _evaluate_everything(rank, world_size, folder)
-            Path(folder, f'{world_size}-{rank}.json').write_text(json.dumps(results))
-            dist.destroy_process_group()
+    dist.init_process_group('gloo', init_method=f'file://{folder}/store-{world_size}', rank=rank,
+                            world_size=world_size)
+    results = _evaluate_everything(rank, world_size, folder)
+    Path(folder, f'{world_size}-{rank}.json').write_text(json.dumps(results))
+    os._exit(0)  # torch 2.7 can hang when the group is destroyed
 
 
 @pytest.fixture(scope='module')
 def parallel_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with a file per world size and rank; the processes start once for all of them."""
+    """Folder with a file per world size and rank."""
     folder = tmp_path_factory.mktemp('gloo')
-    mp.spawn(_worker, (str(folder), ), nprocs=max(WORLD_SIZES))
+    for world_size in WORLD_SIZES:
+        mp.spawn(_worker, (world_size, str(folder)), nprocs=world_size)
     return folder
 
 

@@ -1,5 +1,6 @@
 """No loss that is NaN or infinite reaches the weights."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def _train(rank: int, folder: Path) -> None:
         except FloatingPointError as stop:
             error = str(stop)
         torch.save(dict(state=state_of(runner), error=error), folder / f'{scene}-{rank}.pt')
-    distributed.destroy_process_group()
+    os._exit(0)  # torch 2.7 can hang when the group is destroyed
 
 
 @pytest.fixture(scope='module')
