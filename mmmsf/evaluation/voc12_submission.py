@@ -147,7 +147,7 @@ def write_submission(path: str | Path, ids: Sequence[str], scores: NDArray[np.fl
     if scores.shape != (len(ids), len(VOC_CLASSES)):
         raise ValueError(f'scores must have the shape {(len(ids), len(VOC_CLASSES))}, '
                          f'got {scores.shape}')
-    with whole_file(path) as partial:
+    with whole_file(path, shared=True) as partial:
         with tarfile.open(partial, 'w:gz', format=tarfile.USTAR_FORMAT) as archive:
             for name, column in zip(VOC_CLASSES, scores.T, strict=True):
                 text = ''.join(f'{image_id} {_format_score(score)}\n'

@@ -159,8 +159,8 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
         header = {META_KEY: json.dumps(checkpoint.get('meta', {}))}
         state = {name: value.detach().cpu().contiguous().clone()
                  for name, value in checkpoint['state_dict'].items()}
-        with whole_file(path) as partial:
+        with whole_file(path, shared=True) as partial:
             save_file(state, partial, header)
     else:
-        with whole_file(path) as partial:
+        with whole_file(path, shared=True) as partial:
             torch.save(dict(checkpoint), partial)
