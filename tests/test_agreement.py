@@ -7,20 +7,20 @@ import pytest
 import torch
 
 from mmmsf.apis import MultiLabelInferencer, load_model
+from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.evaluation import Predictions
-from mmmsf.utils.weights import read_checkpoint
 
-from .small_checkpoint import CLASSES, small_config, write_checkpoint
-from .test_tune_thresholds import run
+from .helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
+from .tools.test_tune_thresholds import run
 
 pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
-from mmmsf.apis.export import export_onnx
-from mmmsf.apis.onnx_classifier import OnnxClassifier
+from mmmsf.deploy.export import export_onnx
+from mmmsf.deploy.onnx_classifier import OnnxClassifier
 
-from .test_apis.test_onnx_classifier import KINDS, write_images
+from .deploy.test_onnx_classifier import KINDS, write_images
 
 ATOL = 1e-4
 
@@ -30,14 +30,21 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Scores (N, K) of the images ``KINDS`` by every way to get them."""
     folder = tmp_path_factory.mktemp('agreement')
     write_images(folder)
-    (folder / 'list.csv').write_text('path,labels\n' + ''.join(
-        f'{name},{CLASSES[i % len(CLASSES)]}\n' for i, name in enumerate(KINDS)))
+    (folder / 'list.csv').write_text(
+        'path,labels\n'
+        + ''.join(f'{name},{CLASSES[i % len(CLASSES)]}\n' for i, name in enumerate(KINDS))
+    )
     cfg = small_config()
-    cfg.test_dataloader.dataset.update(ann_file='list.csv', data_root=str(folder),
-                                       metainfo=dict(classes=CLASSES), test_mode=True)
-    cfg.merge_from_dict(dict(
-        test_cfg=dict(), test_evaluator=dict(type='mmmsf.MultiLabelMetric'),
-        custom_imports=dict(imports=['mmmsf'], allow_failed_imports=False)))
+    cfg.test_dataloader.dataset.update(
+        ann_file='list.csv', data_root=str(folder), metainfo=dict(classes=CLASSES), test_mode=True
+    )
+    cfg.merge_from_dict(
+        dict(
+            test_cfg=dict(),
+            test_evaluator=dict(type='mmmsf.MultiLabelMetric'),
+            custom_imports=dict(imports=['mmmsf'], allow_failed_imports=False),
+        )
+    )
     cfg.dump(folder / 'c.py')
     checkpoint = write_checkpoint(folder / 'x.pth', cfg)
     content = read_checkpoint(checkpoint)
@@ -52,8 +59,12 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     classifier = OnnxClassifier(folder / 'm.onnx', threads=1)
     return {
         'tools/test.py': tested.scores,
-        'inferencer': np.stack([one['all_scores'] for one in inferencer(
-            paths, batch_size=3, return_scores=True, show_progress=False)]),
+        'inferencer': np.stack(
+            [
+                one['all_scores']
+                for one in inferencer(paths, batch_size=3, return_scores=True, show_progress=False)
+            ]
+        ),
         'onnx': np.stack([classifier(path)['all_scores'] for path in paths]),
     }
 

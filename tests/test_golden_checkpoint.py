@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from _publish import raw_weights
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -18,17 +19,19 @@ from torch.testing import assert_close
 
 from mmmsf import MultiLabelInferencer
 from mmmsf.apis import load_model
+from mmmsf.checkpoint.config_text import config_from_text
+from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 from mmmsf.engine import launch
-from mmmsf.utils.config_text import config_from_text
-from mmmsf.utils.publish import raw_weights
-from mmmsf.utils.weights import read_checkpoint, write_checkpoint
 
 from .golden.make_golden import FILES, MAX_BYTES, write_data
-from .run_tool import run_tool
+from .helpers.run_tool import run_tool
 
 RELEASES = sorted(path.parent for path in Path(__file__).parent.glob('golden/*/scores.json'))
-GOLDEN = [pytest.param(release / name, id=f'{release.name}/{name}')
-          for release in RELEASES for name in FILES]
+GOLDEN = [
+    pytest.param(release / name, id=f'{release.name}/{name}')
+    for release in RELEASES
+    for name in FILES
+]
 TRAININGS = [pytest.param(release / FILES[0], id=release.name) for release in RELEASES]
 TOLERANCE = dict(rtol=0, atol=1e-5)
 
@@ -71,22 +74,25 @@ def test_load_model_and_inferencer(path: Path) -> None:
     assert found.thresholds.tolist() == pytest.approx([*told(path, 'thresholds').values()])
     assert 0.5 not in found.thresholds  # tuned
     inferencer = MultiLabelInferencer(pretrained=path, device='cpu')
-    result, = inferencer(image_of(path), return_scores=True, show_progress=False)
-    assert_close(torch.as_tensor(result['all_scores']), torch.tensor([*told(path).values()]),
-                 **TOLERANCE)
+    (result,) = inferencer(image_of(path), return_scores=True, show_progress=False)
+    assert_close(
+        torch.as_tensor(result['all_scores']), torch.tensor([*told(path).values()]), **TOLERANCE
+    )
 
 
 @pytest.mark.parametrize('path', GOLDEN)
 def test_predict_tool(path: Path, tmp_path: Path) -> None:
-    done = run_tool(tmp_path, 'predict.py', str(path), image_of(path), '--out-dir', 'out',
-                    '--device', 'cpu')
+    done = run_tool(
+        tmp_path, 'predict.py', str(path), image_of(path), '--out-dir', 'out', '--device', 'cpu'
+    )
     assert done.returncode == 0, done.stderr
     line = json.loads((tmp_path / 'out/predictions.jsonl').read_text())
     thresholds = told(path, 'thresholds')
     wanted = {name: score for name, score in told(path).items() if score >= thresholds[name]}
     assert wanted
     assert dict(zip(line['labels'], line['scores'], strict=True)) == pytest.approx(
-        wanted, rel=0, abs=1e-5)
+        wanted, rel=0, abs=1e-5
+    )
 
 
 class Scores(Hook):
@@ -95,8 +101,9 @@ class Scores(Hook):
     def __init__(self) -> None:
         self.found: list[torch.Tensor] = []
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                        outputs: Any = None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         self.found += [sample.pred_score.cpu() for sample in outputs]
 
 
@@ -128,8 +135,12 @@ class Beginning(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         if not self.seen:
-            self.seen = dict(epoch=runner.epoch, iter=runner.iter, losses=losses(runner),
-                             optimizer=copy.deepcopy(runner.optim_wrapper.state_dict()))
+            self.seen = dict(
+                epoch=runner.epoch,
+                iter=runner.iter,
+                losses=losses(runner),
+                optimizer=copy.deepcopy(runner.optim_wrapper.state_dict()),
+            )
 
 
 def losses(runner: Runner) -> list[float]:
@@ -137,8 +148,7 @@ def losses(runner: Runner) -> list[float]:
 
 
 @pytest.mark.parametrize('path', TRAININGS)
-def test_training_goes_on(path: Path, tmp_path: Path,
-                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_goes_on(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     stored, beginning = read_checkpoint(path), Beginning()
     runner = runner_of(path, tmp_path, resume=True)
@@ -160,13 +170,17 @@ def test_weights_of_another_layout_are_named(tmp_path: Path) -> None:
     state = dict(found['state_dict'])
     state['head.old_embed'] = state.pop('head.label_embed')
     write_checkpoint(tmp_path / 'old.pth', {**found, 'state_dict': state})
-    with pytest.raises(ValueError, match=r'old\.pth do not fit the config; missing: '
-                       r'head\.label_embed; left over: head\.old_embed'):
+    with pytest.raises(
+        ValueError,
+        match=r'old\.pth do not fit the config; missing: '
+        r'head\.label_embed; left over: head\.old_embed',
+    ):
         load_model(tmp_path / 'old.pth', device='cpu')
 
 
 def test_a_release_is_never_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     from .golden import make_golden
+
     monkeypatch.setattr(make_golden, 'read_version', lambda: RELEASES[-1].name)
     with pytest.raises(SystemExit, match='is never written anew'):
         make_golden.main()

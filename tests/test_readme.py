@@ -16,7 +16,7 @@ from mmmsf.evaluation import Predictions
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 CONFIG = 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
 SMALL = f"""
 _base_ = '{CONFIG}'
@@ -36,10 +36,19 @@ def commands(mark: str) -> str:
 
 
 def shell(folder: Path, script: str) -> str:
-    environment = dict(os.environ, OMP_NUM_THREADS='1',
-                       PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}')
-    done = subprocess.run(['bash', '-euo', 'pipefail', '-c', script], cwd=folder, env=environment,
-                          capture_output=True, text=True, timeout=600)
+    environment = dict(
+        os.environ,
+        OMP_NUM_THREADS='1',
+        PATH=f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
+    )
+    done = subprocess.run(
+        ['bash', '-euo', 'pipefail', '-c', script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
@@ -63,8 +72,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scores_and_pictures_are_there(folder: Path) -> None:
     predictions = Predictions.load(folder / 'val.npz')
     assert predictions.scores.shape == (20, 10)
-    lines = [json.loads(line) for line in
-             (folder / 'shown/predictions.jsonl').read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (folder / 'shown/predictions.jsonl').read_text().splitlines()
+    ]
     pictures = sorted((folder / 'shown/pictures').iterdir())
     assert len(lines) == len(pictures) == 9
     attended = next(i for i, line in enumerate(lines) if line['labels'])
@@ -88,8 +98,9 @@ def test_the_report_shows_the_run_and_its_attention(folder: Path) -> None:
 
 def test_the_int8_file_predicts(folder: Path) -> None:
     image = next((folder.parents[1] / 'data/scaled_digits').glob('*/val/*.png'))
-    found, exact = (OnnxClassifier(folder / name)(image)['all_scores']
-                    for name in ('int8.onnx', 'model.onnx'))
+    found, exact = (
+        OnnxClassifier(folder / name)(image)['all_scores'] for name in ('int8.onnx', 'model.onnx')
+    )
     np.testing.assert_allclose(found, exact, atol=0.1)
     assert (folder / 'int8.onnx').stat().st_size < (folder / 'model.onnx').stat().st_size / 2
 
@@ -100,13 +111,11 @@ def test_every_file_gives_the_same_scores(folder: Path) -> None:
     classifier = OnnxClassifier(folder / 'model.onnx', threads=1)
     for checkpoint in ('tuned.pth', 'model.safetensors'):
         inferencer = MultiLabelInferencer(pretrained=str(folder / checkpoint), device='cpu')
-        found = inferencer([str(path) for path in images], return_scores=True,
-                           show_progress=False)
+        found = inferencer([str(path) for path in images], return_scores=True, show_progress=False)
         for index, (path, result) in enumerate(zip(images, found, strict=True)):
             exported = classifier(path)
             np.testing.assert_allclose(result['all_scores'], predictions.scores[index], atol=1e-4)
-            np.testing.assert_allclose(exported['all_scores'], predictions.scores[index],
-                                       atol=1e-4)
+            np.testing.assert_allclose(exported['all_scores'], predictions.scores[index], atol=1e-4)
             for label in {*exported['labels']} ^ {*result['labels']}:  # no score lies between
                 k = classifier.classes.index(label)
                 assert abs(exported['all_scores'][k] - classifier.thresholds[k]) < 1e-5

@@ -16,13 +16,25 @@ if TYPE_CHECKING:
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that MM users know from every OpenMMLab tool."""
-    parser.add_argument('--work-dir', help='folder for logs, metrics, pictures and checkpoints '
-                        '(default: work_dirs/<config name>)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='overrides of config values, for example model.neck.fuse=False or '
-                        'optim_wrapper.optimizer.lr=2e-4')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='what started the processes of a distributed run')
+    parser.add_argument(
+        '--work-dir',
+        help='folder for logs, metrics, pictures and checkpoints '
+        '(default: work_dirs/<config name>)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of config values, for example model.neck.fuse=False or '
+        'optim_wrapper.optimizer.lr=2e-4',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed run',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 

@@ -11,31 +11,53 @@ from typing import Any
 from _cli import harden
 
 CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
-USAGE = ('predict.py [-h] [CONFIG] CHECKPOINT INPUT [INPUT ...] --out-dir DIR [--attention] '
-         '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE]')
+USAGE = (
+    'predict.py [-h] [CONFIG] CHECKPOINT INPUT [INPUT ...] --out-dir DIR [--attention] '
+    '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE]'
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        usage=USAGE, description='Label images: writes predictions.csv, predictions.jsonl and '
+        usage=USAGE,
+        description='Label images: writes predictions.csv, predictions.jsonl and '
         'pictures/ with every image and its labels. Exits with 1 if an image cannot be used; the '
-        'others are done all the same.')
-    parser.add_argument('arguments', nargs='+', metavar='[CONFIG] CHECKPOINT INPUT',
-                        help='config (.py; left out or "-": the one in the checkpoint), '
-                        'checkpoint, and images, folders (searched recursively) or patterns')
+        'others are done all the same.',
+    )
+    parser.add_argument(
+        'arguments',
+        nargs='+',
+        metavar='[CONFIG] CHECKPOINT INPUT',
+        help='config (.py; left out or "-": the one in the checkpoint), '
+        'checkpoint, and images, folders (searched recursively) or patterns',
+    )
     parser.add_argument('--out-dir', required=True, metavar='DIR', help='folder to write to')
-    parser.add_argument('--attention', action='store_true',
-                        help='draw where the network looked for each label, and add the boxes '
-                        'around it to predictions.jsonl')
+    parser.add_argument(
+        '--attention',
+        action='store_true',
+        help='draw where the network looked for each label, and add the boxes '
+        'around it to predictions.jsonl',
+    )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument('--thr', type=float, metavar='SCORE',
-                       help='threshold of all classes, in place of those in the checkpoint')
-    group.add_argument('--topk', type=int, metavar='N',
-                       help='give the N labels with the highest scores')
-    parser.add_argument('--batch-size', type=int, default=16, metavar='N',
-                        help='images at once (default: %(default)s)')
-    parser.add_argument('--device', help='for example cpu or cuda:1 (default: a GPU if there is '
-                        'one)')
+    group.add_argument(
+        '--thr',
+        type=float,
+        metavar='SCORE',
+        help='threshold of all classes, in place of those in the checkpoint',
+    )
+    group.add_argument(
+        '--topk', type=int, metavar='N', help='give the N labels with the highest scores'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=16,
+        metavar='N',
+        help='images at once (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'
+    )
     args = parser.parse_intermixed_args()
     first = args.arguments[0]
     has_config = first == '-' or Path(first).suffix in CONFIG_SUFFIXES
@@ -51,8 +73,10 @@ def parse_args() -> argparse.Namespace:
     out_dir = Path(args.out_dir).resolve()
     for folder in map(Path, args.inputs):
         if folder.is_dir() and out_dir.is_relative_to(folder.resolve()):
-            parser.error(f'--out-dir {args.out_dir} lies in the input folder {folder}: its '
-                         'pictures would be taken for inputs the next time')
+            parser.error(
+                f'--out-dir {args.out_dir} lies in the input folder {folder}: its '
+                'pictures would be taken for inputs the next time'
+            )
     return args
 
 
@@ -62,9 +86,16 @@ def write_results(results: Iterable[dict[str, Any]], out_dir: Path) -> list[dict
     A file name that is not valid Unicode is written with escapes in the CSV file.
     """
     failed = []
-    with (open(out_dir / 'predictions.csv', 'w', newline='', encoding='utf-8',
-               errors='backslashreplace') as table,
-          open(out_dir / 'predictions.jsonl', 'w', encoding='utf-8') as lines):
+    with (
+        open(
+            out_dir / 'predictions.csv',
+            'w',
+            newline='',
+            encoding='utf-8',
+            errors='backslashreplace',
+        ) as table,
+        open(out_dir / 'predictions.jsonl', 'w', encoding='utf-8') as lines,
+    ):
         writer = csv.writer(table)
         writer.writerow(['path', 'labels', 'scores'])
         for result in results:
@@ -82,7 +113,7 @@ def main() -> None:
     harden()
 
     from mmmsf.apis import MultiLabelInferencer
-    from mmmsf.apis.image_inputs import expand_inputs
+    from mmmsf.apis.inputs import expand_inputs
     from mmmsf.apis.results import ResultOptions
     from mmmsf.models.heads.attention_maps import check_attention_maps
     from mmmsf.utils.printable import printable
@@ -91,18 +122,26 @@ def main() -> None:
     try:
         paths = expand_inputs(args.inputs)
         inferencer = MultiLabelInferencer(
-            args.config, args.checkpoint, args.device, thresholds=args.thr)
+            args.config, args.checkpoint, args.device, thresholds=args.thr
+        )
         if args.attention:
             check_attention_maps(inferencer.model)
         out_dir.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         raise SystemExit(f'predict.py: {error}') from error
-    options = ResultOptions(topk=args.topk, return_boxes=args.attention,
-                            show_dir=out_dir / 'pictures', on_error='record')
+    options = ResultOptions(
+        topk=args.topk,
+        return_boxes=args.attention,
+        show_dir=out_dir / 'pictures',
+        on_error='record',
+    )
     failed = write_results(
-        inferencer.stream(paths, options, args.batch_size, show_progress=True), out_dir)
-    print(f'{len(paths) - len(failed)} of {len(paths)} images labelled: {out_dir}/predictions.csv, '
-          'predictions.jsonl, pictures/')
+        inferencer.stream(paths, options, args.batch_size, show_progress=True), out_dir
+    )
+    print(
+        f'{len(paths) - len(failed)} of {len(paths)} images labelled: {out_dir}/predictions.csv, '
+        'predictions.jsonl, pictures/'
+    )
     for result in failed:
         print(f'not labelled: {printable(result["error"])}', file=sys.stderr)
     if failed:

@@ -18,14 +18,24 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Strip a checkpoint to what prediction needs.')
     parser.add_argument('src', metavar='IN', type=Path, help='checkpoint of a training')
     parser.add_argument('dst', metavar='OUT', type=Path, help='file to write')
-    parser.add_argument('--raw-weights', action='store_true',
-                        help='take the weights as trained, where the training kept an average of '
-                        'them (EMAHook); by default the average, which validation measured')
-    parser.add_argument('--metrics', type=Path, metavar='FILE',
-                        help='metrics.json to put in (default: val/metrics.json beside IN, where '
-                        'IN is the last checkpoint of its training)')
-    parser.add_argument('--hash', action='store_true',
-                        help="put the first 8 digits of the file's SHA-256 into its name")
+    parser.add_argument(
+        '--raw-weights',
+        action='store_true',
+        help='take the weights as trained, where the training kept an average of '
+        'them (EMAHook); by default the average, which validation measured',
+    )
+    parser.add_argument(
+        '--metrics',
+        type=Path,
+        metavar='FILE',
+        help='metrics.json to put in (default: val/metrics.json beside IN, where '
+        'IN is the last checkpoint of its training)',
+    )
+    parser.add_argument(
+        '--hash',
+        action='store_true',
+        help="put the first 8 digits of the file's SHA-256 into its name",
+    )
     args = parser.parse_args()
     if args.dst.suffix not in SUFFIXES:
         parser.error(f'OUT must end in one of {", ".join(SUFFIXES)}, got {args.dst}')
@@ -39,8 +49,11 @@ def find_metrics(args: argparse.Namespace) -> dict | None:
     path = args.metrics
     if path is None:
         last = args.src.parent / 'last_checkpoint'
-        if args.raw_weights or not last.is_file() or Path(
-                last.read_text(encoding='utf-8').strip()).name != args.src.name:
+        if (
+            args.raw_weights
+            or not last.is_file()
+            or Path(last.read_text(encoding='utf-8').strip()).name != args.src.name
+        ):
             return None
         path = args.src.parent / 'val/metrics.json'
         if not path.is_file():
@@ -55,8 +68,9 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from mmmsf.utils.publish import file_hash, published
-    from mmmsf.utils.weights import read_checkpoint, write_checkpoint
+    from _publish import file_hash, published
+
+    from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 
     try:
         found = published(read_checkpoint(args.src), find_metrics(args), args.raw_weights)
@@ -68,8 +82,10 @@ def main() -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing written: {args.src}: {error}') from error
     meta = found['meta']
-    print(f'{args.dst}: {len(found["state_dict"])} tensors, {args.dst.stat().st_size:,} bytes (was '
-          f'{args.src.stat().st_size:,}), SHA-256 {file_hash(args.dst)}')
+    print(
+        f'{args.dst}: {len(found["state_dict"])} tensors, {args.dst.stat().st_size:,} bytes (was '
+        f'{args.src.stat().st_size:,}), SHA-256 {file_hash(args.dst)}'
+    )
     print('carries: ' + ', '.join(['weights', *sorted(meta)]))
 
 

@@ -12,19 +12,31 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', metavar='FILE',
-                        help='write predictions (.npz: names, scores and targets as arrays; .pkl: '
-                        "MMEngine's data samples) or the metrics (.json)")
-    parser.add_argument('--show-dir', metavar='DIR',
-                        help='write every test image with its right, missed and false labels')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='write predictions (.npz: names, scores and targets as arrays; .pkl: '
+        "MMEngine's data samples) or the metrics (.json)",
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='write every test image with its right, missed and false labels',
+    )
     parser.add_argument('--amp', action='store_true', help='test in mixed precision')
-    parser.add_argument('--tta', action='store_true',
-                        help="average the scores of the image and its mirror image, or do what the "
-                        "config's `tta_model` and `tta_pipeline` say")
-    parser.add_argument('--thresholds', action='store_true',
-                        help="also decide by the checkpoint's own class thresholds (written by "
-                        'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the '
-                        'labels of --show-dir and of the contact sheet')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='average the scores of the image and its mirror image, or do what the '
+        "config's `tta_model` and `tta_pipeline` say",
+    )
+    parser.add_argument(
+        '--thresholds',
+        action='store_true',
+        help="also decide by the checkpoint's own class thresholds (written by "
+        'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the '
+        'labels of --show-dir and of the contact sheet',
+    )
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in OUT_SUFFIXES:
@@ -40,9 +52,9 @@ def main() -> None:
     from mmengine.evaluator import DumpResults
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
-    from mmmsf.apis.fit import check_test_run
-    from mmmsf.apis.thresholds import read_thresholds, use_thresholds
+    from mmmsf.checkpoint.thresholds import read_thresholds
     from mmmsf.engine import launch
+    from mmmsf.engine.evaluation_run import check_test_run, use_thresholds
     from mmmsf.engine.shared_failure import shared_failure
     from mmmsf.evaluation import MultiLabelMetric, Predictions
 
@@ -85,8 +97,9 @@ def main() -> None:
     if suffix == '.npz':
         found = [m for m in runner.test_evaluator.metrics if isinstance(m, MultiLabelMetric)]
         if not found:
-            raise SystemExit(f'--out {args.out}: the config has no mmmsf.MultiLabelMetric in '
-                             '`test_evaluator`')
+            raise SystemExit(
+                f'--out {args.out}: the config has no mmmsf.MultiLabelMetric in `test_evaluator`'
+            )
         multi_label = found[0]
         multi_label.keep_rows = True
     with shared_failure():

@@ -8,17 +8,28 @@ from _cli import add_common_arguments, harden, load_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train and validate a model.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from this checkpoint, or from the newest whole one in the '
-                        'work dir')
-    parser.add_argument('--amp', action='store_true',
-                        help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate by actual / base batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, or from the newest whole one in the work dir',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by actual / base batch size',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
     parser.add_argument('--seed', type=int, help='seed of all random numbers')
-    parser.add_argument('--deterministic', action='store_true',
-                        help='same seed, same weights, at some cost in speed')
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='same seed, same weights, at some cost in speed',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -46,8 +57,9 @@ def main() -> None:
         launch.set_resume(cfg, args.resume)
     if args.auto_scale_lr:
         if 'auto_scale_lr' not in cfg:
-            raise SystemExit(f'--auto-scale-lr: {args.config} has no '
-                             '`auto_scale_lr=dict(base_batch_size=...)`')
+            raise SystemExit(
+                f'--auto-scale-lr: {args.config} has no `auto_scale_lr=dict(base_batch_size=...)`'
+            )
         cfg.auto_scale_lr.enable = True
     if args.seed is not None:
         cfg.setdefault('randomness', dict()).seed = args.seed

@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
-from ..datasets.transforms import LoadImage
-from ..datasets.transforms.loading import MAX_PIXELS, check_content
-from ..models.heads.attention_maps import check_attention_maps
-from ..visualization.attention_geometry import visible_region
-from .image_inputs import ImageInput, expand_inputs, to_bgr
-from .loading import LoadedModel
+from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.datasets.transforms import LoadImage
+from mmmsf.datasets.transforms.loading import MAX_PIXELS, check_content
+from mmmsf.models.heads.attention_maps import check_attention_maps
+from mmmsf.visualization.attention_geometry import visible_region
+
+from .inputs import ImageInput, expand_inputs, to_bgr
 from .resolve import resolve_model
 from .results import ResultOptions, choose_labels, draw_result, make_result, picture_name
 
@@ -43,8 +44,9 @@ def merge_thresholds(found: LoadedModel, wanted: Thresholds) -> NDArray[np.float
     values = found.thresholds.copy()
     rule = f'`thresholds` must be one number, {len(values)} numbers or a dict from class names'
     try:
-        numbers = np.asarray(list(wanted.values()) if isinstance(wanted, Mapping) else wanted,
-                             np.float32)
+        numbers = np.asarray(
+            list(wanted.values()) if isinstance(wanted, Mapping) else wanted, np.float32
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(f'{rule}, got {wanted!r:.200}') from error
     if isinstance(wanted, Mapping):
@@ -89,9 +91,14 @@ class MultiLabelInferencer(BaseInferencer):
         ValueError: model and checkpoint do not fit, or there are no weights to load.
     """
 
-    def __init__(self, model: str | Path | Config | LoadedModel | nn.Module | None = None,
-                 pretrained: str | Path | None = None, device: str | torch.device | None = None,
-                 thresholds: Thresholds = None, max_pixels: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | Config | LoadedModel | nn.Module | None = None,
+        pretrained: str | Path | None = None,
+        device: str | torch.device | None = None,
+        thresholds: Thresholds = None,
+        max_pixels: int | None = None,
+    ) -> None:
         if max_pixels is not None and max_pixels < 1:
             raise ValueError(f'`max_pixels` must be at least 1, got {max_pixels}')
         self.loaded = resolve_model(model, pretrained, device)
@@ -104,8 +111,9 @@ class MultiLabelInferencer(BaseInferencer):
         self.guarded = isinstance(self.loader.transforms[-1], LoadImage)
         if self.guarded and max_pixels is not None:
             self.loader.transforms[-1].max_pixels = max_pixels
-        self.max_pixels = (self.loader.transforms[-1].max_pixels if self.guarded
-                           else max_pixels or MAX_PIXELS)
+        self.max_pixels = (
+            self.loader.transforms[-1].max_pixels if self.guarded else max_pixels or MAX_PIXELS
+        )
 
     def _init_pipeline(self, cfg: Config) -> tuple[Compose, Compose]:
         """The test pipeline in two parts: reading a file, and what follows it."""
@@ -118,8 +126,14 @@ class MultiLabelInferencer(BaseInferencer):
             built = [TRANSFORMS.build(step) for step in steps]
         return Compose(built[:number]), Compose(built[number:])
 
-    def __call__(self, inputs: Any, return_datasamples: bool = False, batch_size: int = 1,
-                 show_progress: bool = True, **kwargs: Any) -> list:
+    def __call__(
+        self,
+        inputs: Any,
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        show_progress: bool = True,
+        **kwargs: Any,
+    ) -> list:
         """Predict all images.
 
         Args:
@@ -143,8 +157,13 @@ class MultiLabelInferencer(BaseInferencer):
         options = ResultOptions(return_datasamples=return_datasamples, **kwargs)
         return list(self.stream(inputs, options, batch_size, show_progress))
 
-    def stream(self, inputs: Any, options: ResultOptions | None = None, batch_size: int = 1,
-               show_progress: bool = False) -> Iterator[Any]:
+    def stream(
+        self,
+        inputs: Any,
+        options: ResultOptions | None = None,
+        batch_size: int = 1,
+        show_progress: bool = False,
+    ) -> Iterator[Any]:
         """As calling the inferencer, but give each result out as soon as it is there."""
         options = options or ResultOptions()
         if batch_size < 1:
@@ -152,10 +171,14 @@ class MultiLabelInferencer(BaseInferencer):
         if options.wants_attention:
             check_attention_maps(self.model)
         images = expand_inputs(inputs)
-        with_bar = track(range(0, len(images), batch_size), 'predict',
-                         console=Console(stderr=True), disable=not show_progress)
+        with_bar = track(
+            range(0, len(images), batch_size),
+            'predict',
+            console=Console(stderr=True),
+            disable=not show_progress,
+        )
         for start in with_bar:
-            chunk = images[start:start + batch_size]
+            chunk = images[start : start + batch_size]
             found = self._predict(chunk, options)
             for number, image in enumerate(chunk, start=start):
                 # Taken out of the list, so that a caller who keeps nothing holds one image
@@ -208,7 +231,8 @@ class MultiLabelInferencer(BaseInferencer):
             try:
                 results: Sequence[Found] = self.forward(
                     default_collate([packed for _, packed in group]),
-                    options.attention_layer if options.wants_attention else None)
+                    options.attention_layer if options.wants_attention else None,
+                )
             except ValueError as error:  # too small for the network; the same for all of the group
                 if options.on_error == 'raise':
                     raise
@@ -217,8 +241,9 @@ class MultiLabelInferencer(BaseInferencer):
         return [found[index] for index in range(len(images))]
 
     @torch.no_grad()
-    def forward(self, inputs: dict,
-                layer: int | None = None) -> list[tuple[DataSample, list[Tensor] | None]]:
+    def forward(
+        self, inputs: dict, layer: int | None = None
+    ) -> list[tuple[DataSample, list[Tensor] | None]]:
         """Run the network.
 
         Args:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..models.heads.attention_maps import sum_maps
-from ..utils.printable import printable
-from ..visualization import ClassAttention, Tile, draw_attention, draw_tile
-from ..visualization.attention_geometry import Region, attention_box, visible_region
+from mmmsf.models.heads.attention_maps import sum_maps
+from mmmsf.utils.printable import printable
+from mmmsf.visualization import ClassAttention, Tile, draw_attention, draw_tile
+from mmmsf.visualization.attention_geometry import Region, attention_box, visible_region
 
 ON_ERROR = ('raise', 'record')
 _DRAWN_CLASSES = 6
@@ -59,8 +59,9 @@ class ResultOptions:
         if self.topk is not None and self.topk < 1:
             raise ValueError(f'`topk` must be at least 1, got {self.topk}')
         if not 0 < self.box_fraction <= 1:
-            raise ValueError('`box_fraction` must be above 0 and at most 1, got '
-                             f'{self.box_fraction}')
+            raise ValueError(
+                f'`box_fraction` must be above 0 and at most 1, got {self.box_fraction}'
+            )
         if self.on_error not in ON_ERROR:
             raise ValueError(f'`on_error` must be one of {ON_ERROR}, got {self.on_error!r}')
 
@@ -71,15 +72,22 @@ class ResultOptions:
 
 def choose_labels(scores: Tensor, thresholds: NDArray[np.float32], topk: int | None) -> Tensor:
     """Class indices with ``scores`` (K,) at or above ``thresholds`` (K,), or the ``topk`` highest;
-    highest first."""
+    highest first.
+    """
     order = scores.argsort(descending=True, stable=True)
     if topk is not None:
         return order[:topk]
     return order[scores[order] >= torch.from_numpy(thresholds)[order]]
 
 
-def make_result(path: str | None, sample: DataSample, labels: Tensor, maps: Sequence[Tensor] | None,
-                classes: Sequence[str], options: ResultOptions) -> dict[str, Any]:
+def make_result(
+    path: str | None,
+    sample: DataSample,
+    labels: Tensor,
+    maps: Sequence[Tensor] | None,
+    classes: Sequence[str],
+    options: ResultOptions,
+) -> dict[str, Any]:
     """Describe one image.
 
     Args:
@@ -93,8 +101,12 @@ def make_result(path: str | None, sample: DataSample, labels: Tensor, maps: Sequ
     Returns:
         ``path``, ``labels``, ``scores``, ``indices`` and what :class:`ResultOptions` adds.
     """
-    result = dict(path=path, labels=[classes[k] for k in labels],
-                  scores=sample.pred_score[labels].tolist(), indices=labels.tolist())
+    result = dict(
+        path=path,
+        labels=[classes[k] for k in labels],
+        scores=sample.pred_score[labels].tolist(),
+        indices=labels.tolist(),
+    )
     if options.return_scores:
         result['all_scores'] = sample.pred_score.numpy()
     if maps is None:
@@ -102,15 +114,21 @@ def make_result(path: str | None, sample: DataSample, labels: Tensor, maps: Sequ
     region = visible_region(sample)
     if options.return_boxes:
         total = sum_maps([x[None, labels] for x in maps])[0].numpy()
-        result['boxes'] = [attention_box(x, region, sample.ori_shape[:2], options.box_fraction)
-                           for x in total]
+        result['boxes'] = [
+            attention_box(x, region, sample.ori_shape[:2], options.box_fraction) for x in total
+        ]
     if options.return_attention:
         result.update(attention=[x.numpy() for x in maps], region=region)
     return result
 
 
-def draw_result(image: NDArray[np.uint8], result: dict[str, Any], maps: Sequence[Tensor] | None,
-                region: Region, size: int = 240) -> Image.Image:
+def draw_result(
+    image: NDArray[np.uint8],
+    result: dict[str, Any],
+    maps: Sequence[Tensor] | None,
+    region: Region,
+    size: int = 240,
+) -> Image.Image:
     """Draw an image with its labels and, where there are maps, its first labels' attention.
 
     Args:
@@ -121,14 +139,18 @@ def draw_result(image: NDArray[np.uint8], result: dict[str, Any], maps: Sequence
         size: longer side of a panel in pixels.
     """
     rgb = np.ascontiguousarray(image[..., ::-1])
-    titles = [f'{printable(name)} {score:.2f}'
-              for name, score in zip(result['labels'], result['scores'], strict=True)]
+    titles = [
+        f'{printable(name)} {score:.2f}'
+        for name, score in zip(result['labels'], result['scores'], strict=True)
+    ]
     title = '' if result['path'] is None else printable(Path(result['path']).name)
     tile = draw_tile(Tile(rgb, title, right=titles), size)
     if maps is None or not titles:
         return tile
-    rows = [ClassAttention(name, [x[k].numpy() for x in maps])
-            for name, k in zip(titles, result['indices'], strict=True)][:_DRAWN_CLASSES]
+    rows = [
+        ClassAttention(name, [x[k].numpy() for x in maps])
+        for name, k in zip(titles, result['indices'], strict=True)
+    ][:_DRAWN_CLASSES]
     heat = draw_attention(rgb, rows, region, size)
     canvas = Image.new('RGB', (tile.width + heat.width, max(tile.height, heat.height)), 'white')
     canvas.paste(tile, (0, 0))

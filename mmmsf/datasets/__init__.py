@@ -4,12 +4,21 @@ from . import transforms
 from .base import MultiLabelData
 from .categories import COCO_CLASSES, VOC_CLASSES
 from .coco import CocoMultiLabel
-from .csv_labels import CsvMultiLabel
+from .csv import CsvMultiLabel
 from .digits import ScaledDigits
 from .transforms import ImageReadError, LoadImage, decode_image
 from .voc import VocMultiLabel
 
 __all__ = [
-    'COCO_CLASSES', 'VOC_CLASSES', 'CocoMultiLabel', 'CsvMultiLabel', 'ImageReadError',
-    'LoadImage', 'MultiLabelData', 'ScaledDigits', 'VocMultiLabel', 'decode_image', 'transforms',
+    'COCO_CLASSES',
+    'VOC_CLASSES',
+    'CocoMultiLabel',
+    'CsvMultiLabel',
+    'ImageReadError',
+    'LoadImage',
+    'MultiLabelData',
+    'ScaledDigits',
+    'VocMultiLabel',
+    'decode_image',
+    'transforms',
 ]

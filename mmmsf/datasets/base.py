@@ -8,8 +8,8 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from .label_table import LabelItems
-from .text import read_text
+from .readers.packed_labels import LabelItems
+from .readers.text import read_text
 
 FILTER_KEYS = ('filter_empty',)
 
@@ -156,14 +156,20 @@ class MultiLabelData(BaseDataset):
         total = len(self.data_list)
         kept = self.data_list
         if (self.filter_cfg or {}).get('filter_empty', False):
-            kept = (kept.labelled() if isinstance(kept, LabelItems)
-                    else [item for item in kept if item['gt_label']])
+            kept = (
+                kept.labelled()
+                if isinstance(kept, LabelItems)
+                else [item for item in kept if item['gt_label']]
+            )
             print_log(
                 f'{self.ann_file}: filter_empty dropped {total - len(kept)} of {total} images, '
-                'those without a label', logger='current')
+                'those without a label',
+                logger='current',
+            )
         if not kept:
-            raise ValueError(f'{self.ann_file}: no image is left of {total} '
-                             f'with filter_cfg={self.filter_cfg}')
+            raise ValueError(
+                f'{self.ann_file}: no image is left of {total} with filter_cfg={self.filter_cfg}'
+            )
         if self._indices is not None and self._indices in (0, [], ()):
             raise ValueError(f'indices must select at least one image, got {self._indices}')
         return kept
@@ -198,8 +204,10 @@ class MultiLabelData(BaseDataset):
         path = info['img_path']
         data = self.pipeline(info)
         if data is None and (self.test_mode or self.max_refetch == 0):
-            raise RuntimeError(f'the pipeline returned None for {path} (sample {idx}); mend the '
-                               'file or the transform, or set max_refetch to allow another image')
+            raise RuntimeError(
+                f'the pipeline returned None for {path} (sample {idx}); mend the '
+                'file or the transform, or set max_refetch to allow another image'
+            )
         return data
 
     def get_cat_ids(self, idx: int) -> list[int]:

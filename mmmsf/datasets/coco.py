@@ -9,12 +9,12 @@ from pycocotools.coco import COCO
 
 from mmmsf.registry import DATASETS
 
-from .annotation_cache import cached_table, default_cache_dir
 from .base import MultiLabelData, check_classes
-from .coco_check import check_annotations, check_categories, check_images, parse_instances
-from .coco_columns import parse_table
-from .label_table import LabelItems
-from .text import read_content
+from .readers.cache import cached_table, default_cache_dir
+from .readers.coco_check import check_annotations, check_categories, check_images, parse_instances
+from .readers.coco_json import parse_table
+from .readers.packed_labels import LabelItems
+from .readers.text import read_content
 
 HINT = 'check data_root and ann_file'
 
@@ -59,9 +59,11 @@ def match_classes(path: str, found: Sequence[str], wanted: Sequence[str] | None)
     missing = [name for name in wanted if name not in set(found)]
     surplus = [name for name in found if name not in set(wanted)]
     if missing or surplus:
-        raise ValueError(f'{path}: its categories must be the configured classes; classes missing '
-                         f'from the file: {missing}; categories of the file that are not '
-                         f'configured: {surplus}')
+        raise ValueError(
+            f'{path}: its categories must be the configured classes; classes missing '
+            f'from the file: {missing}; categories of the file that are not '
+            f'configured: {surplus}'
+        )
     return list(wanted)
 
 

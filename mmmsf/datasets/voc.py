@@ -10,7 +10,7 @@ from mmmsf.registry import DATASETS
 
 from .base import MultiLabelData, check_classes
 from .categories import VOC_CLASSES
-from .voc_xml import (
+from .readers.voc_xml import (
     VocObject,
     check_names,
     largest_areas,
@@ -42,14 +42,17 @@ def voc_labels(
         difficult one where it has no other.
     """
     areas = largest_areas(item for item in objects if not item.difficult)
-    only_difficult = {name: area for name, area
-                      in largest_areas(item for item in objects if item.difficult).items()
-                      if name not in areas}
+    only_difficult = {
+        name: area
+        for name, area in largest_areas(item for item in objects if item.difficult).items()
+        if name not in areas
+    }
     if difficult == 'positive':
         areas |= only_difficult
     names = sorted(areas, key=index_of.__getitem__)
-    labels: dict[str, list] = dict(gt_label=[index_of[name] for name in names],
-                                   areas=[areas[name] for name in names])
+    labels: dict[str, list] = dict(
+        gt_label=[index_of[name] for name in names], areas=[areas[name] for name in names]
+    )
     if difficult == 'ignore' and only_difficult:
         labels['gt_ignore'] = sorted(index_of[name] for name in only_difficult)
     return labels
@@ -96,17 +99,23 @@ class VocMultiLabel(MultiLabelData):
         **kwargs: Any,
     ) -> None:
         if difficult not in DIFFICULT_POLICIES:
-            raise ValueError(f'difficult must be one of {list(DIFFICULT_POLICIES)}, '
-                             f'got {difficult!r}')
+            raise ValueError(
+                f'difficult must be one of {list(DIFFICULT_POLICIES)}, got {difficult!r}'
+            )
         if not split or os.path.basename(split) != split or '\\' in split:
-            raise ValueError('split must be the name of a list in ImageSets/Main without folder '
-                             f'and suffix, got {split!r}')
+            raise ValueError(
+                'split must be the name of a list in ImageSets/Main without folder '
+                f'and suffix, got {split!r}'
+            )
         self.split = split
         self.difficult = difficult
         self.labelled = labelled
-        super().__init__(ann_file=f'ImageSets/Main/{split}.txt',
-                         data_root=os.path.expanduser(data_root), data_prefix='JPEGImages',
-                         **kwargs)
+        super().__init__(
+            ann_file=f'ImageSets/Main/{split}.txt',
+            data_root=os.path.expanduser(data_root),
+            data_prefix='JPEGImages',
+            **kwargs,
+        )
 
     def load_data_list(self) -> list[dict]:
         """Read list and XML files into the items that ``MultiLabelData`` describes."""
@@ -115,10 +124,16 @@ class VocMultiLabel(MultiLabelData):
         names = list_images(self.img_prefix)
         missing = [image_id for image_id in ids if image_id not in names]
         if missing:
-            raise FileNotFoundError(f'{self.ann_file}: {len(missing)} of {len(ids)} ids have no '
-                                    f'image in {self.img_prefix}, the first is {missing[0]!r}')
-        return [dict(img_path=join_path(self.img_prefix, names[image_id]),
-                     **self._read_labels(image_id)) for image_id in ids]
+            raise FileNotFoundError(
+                f'{self.ann_file}: {len(missing)} of {len(ids)} ids have no '
+                f'image in {self.img_prefix}, the first is {missing[0]!r}'
+            )
+        return [
+            dict(
+                img_path=join_path(self.img_prefix, names[image_id]), **self._read_labels(image_id)
+            )
+            for image_id in ids
+        ]
 
     def _read_labels(self, image_id: str) -> dict[str, list]:
         classes = self._metainfo['classes']
@@ -133,5 +148,7 @@ class VocMultiLabel(MultiLabelData):
 
     def objects_of(self, image_id: str) -> list[VocObject]:
         """Read an image's objects; errors as of :func:`read_objects`."""
-        return read_objects(self._annotation(image_id), f'{self.ann_file} lists {image_id}; for a '
-                            'split without labels set labelled=False')
+        return read_objects(
+            self._annotation(image_id),
+            f'{self.ann_file} lists {image_id}; for a split without labels set labelled=False',
+        )

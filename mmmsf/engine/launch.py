@@ -9,7 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
-from .find_checkpoint import TEMPLATES, checkpoint_fault, find_checkpoint
+from .resume.find_checkpoint import TEMPLATES, checkpoint_fault, find_checkpoint
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -76,12 +76,16 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
     if launcher == 'none' or torch.cuda.is_available():
         return
     if launcher != 'pytorch':
-        raise ValueError("without a GPU only launcher='pytorch' (torchrun) works, "
-                         f'got {launcher!r}')
+        raise ValueError(
+            f"without a GPU only launcher='pytorch' (torchrun) works, got {launcher!r}"
+        )
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
-    defaults = dict(type='MMDistributedDataParallel', broadcast_buffers=False,
-                    find_unused_parameters=cfg.get('find_unused_parameters', False))
+    defaults = dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
     cfg.model_wrapper_cfg = {**defaults, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
 
 

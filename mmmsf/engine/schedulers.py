@@ -29,14 +29,29 @@ class OneCycleLR(_OneCycleLR):
         **kwargs: as MMEngine's ``OneCycleLR``.
     """
 
-    def __init__(self, optimizer: Optimizer, *, eta_max: float | None = None,
-                 total_steps: int | None = None, pct_start: float = 0.3, begin: int = 0,
-                 end: int = 10**9, **kwargs: object) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        *,
+        eta_max: float | None = None,
+        total_steps: int | None = None,
+        pct_start: float = 0.3,
+        begin: int = 0,
+        end: int = 10**9,
+        **kwargs: object,
+    ) -> None:
         length = end - begin if total_steps is None else total_steps
         if pct_start * length == 1:  # a rise of no step, by whose length MMEngine would divide
             pct_start = 1.5 / length
-        super().__init__(optimizer, eta_max=eta_max, total_steps=total_steps,
-                         pct_start=pct_start, begin=begin, end=end, **kwargs)
+        super().__init__(
+            optimizer,
+            eta_max=eta_max,
+            total_steps=total_steps,
+            pct_start=pct_start,
+            begin=begin,
+            end=end,
+            **kwargs,
+        )
 
     def _format_param(self, name: str, optimizer: Optimizer, param: float | None) -> list[float]:
         if param is None:
@@ -50,4 +65,5 @@ class OneCycleLR(_OneCycleLR):
     def load_state_dict(self, state_dict: dict) -> None:
         """Take over the progress; a state written by MMEngine's class is accepted."""
         super().load_state_dict(
-            {key: value for key, value in state_dict.items() if key in _PROGRESS})
+            {key: value for key, value in state_dict.items() if key in _PROGRESS}
+        )

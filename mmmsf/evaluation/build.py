@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .functional.average_precision import grouped_average_precision, mean_average_precision
-from .functional.size_aware import SIZE_NAMES
-from .functional.threshold import (
+from .functional.precision_recall import (
     DecisionCounts,
     class_precision_recall,
     count_decisions,
@@ -15,8 +14,9 @@ from .functional.threshold import (
     threshold_decisions,
     topk_decisions,
 )
-from .report import EvaluationReport
+from .functional.size_aware import SIZE_NAMES
 from .rows import EvaluationRows
+from .tables import EvaluationReport
 
 
 def threshold_suffix(thr: float) -> str:
@@ -24,34 +24,45 @@ def threshold_suffix(thr: float) -> str:
     return f'_thr-{thr:.2f}' if round(thr, 2) == thr else f'_thr-{thr!r}'
 
 
-def _more_decisions(rows: EvaluationRows, thrs: Sequence[float], topk: int | None,
-                    topk_gated: bool, class_thr: Sequence[float] | None,
-                    kept: NDArray[np.bool_]) -> dict[str, float]:
+def _more_decisions(
+    rows: EvaluationRows,
+    thrs: Sequence[float],
+    topk: int | None,
+    topk_gated: bool,
+    class_thr: Sequence[float] | None,
+    kept: NDArray[np.bool_],
+) -> dict[str, float]:
     """The metrics of the further decisions on the classes kept, each kind with its suffix."""
     decisions = {}
     if class_thr is not None:
         decisions['_tuned'] = threshold_decisions(rows.scores, class_thr)
     if topk is not None:
         decisions[f'_top{topk}'] = topk_decisions(
-            rows.scores, topk, thrs[0] if topk_gated else None)
+            rows.scores, topk, thrs[0] if topk_gated else None
+        )
     if len(thrs) > 1:
         for thr in thrs:
             decisions[threshold_suffix(thr)] = threshold_decisions(rows.scores, thr)
-    return {key + suffix: 100 * value
-            for suffix, decided in decisions.items()
-            for key, value in summarize_counts(
-                count_decisions(decided[:, kept], rows.targets[:, kept])).items()}
+    return {
+        key + suffix: 100 * value
+        for suffix, decided in decisions.items()
+        for key, value in summarize_counts(
+            count_decisions(decided[:, kept], rows.targets[:, kept])
+        ).items()
+    }
 
 
-def build_report(rows: EvaluationRows,
-                 classes: Sequence[str],
-                 thrs: Sequence[float] = (0.5, ),
-                 topk: int | None = 3,
-                 topk_gated: bool = False,
-                 ap_flavour: str = 'area',
-                 size_aware: bool = True,
-                 class_thr: Sequence[float] | None = None,
-                 min_positives: int = 0) -> EvaluationReport:
+def build_report(
+    rows: EvaluationRows,
+    classes: Sequence[str],
+    thrs: Sequence[float] = (0.5,),
+    topk: int | None = 3,
+    topk_gated: bool = False,
+    ap_flavour: str = 'area',
+    size_aware: bool = True,
+    class_thr: Sequence[float] | None = None,
+    min_positives: int = 0,
+) -> EvaluationReport:
     """Compute everything there is to know about N images of K classes.
 
     Args:
@@ -73,12 +84,15 @@ def build_report(rows: EvaluationRows,
     """
     num_sizes = len(SIZE_NAMES) if size_aware else 0
     ap = 100 * grouped_average_precision(
-        rows.scores, rows.targets, rows.sizes if size_aware else None, num_sizes, ap_flavour)
+        rows.scores, rows.targets, rows.sizes if size_aware else None, num_sizes, ap_flavour
+    )
     counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
     kept = counts.positives >= min_positives
     if not kept.any():
-        raise ValueError(f'no class has min_positives={min_positives} positive images; the most '
-                         f'frequent one has {counts.positives.max()}')
+        raise ValueError(
+            f'no class has min_positives={min_positives} positive images; the most '
+            f'frequent one has {counts.positives.max()}'
+        )
     summary = {'mAP': mean_average_precision(ap[0, kept])}
     for name, values in zip(SIZE_NAMES[:num_sizes], ap[1:, kept], strict=True):
         if not np.isnan(values).all():
@@ -98,4 +112,5 @@ def build_report(rows: EvaluationRows,
         recall=100 * recall,
         thr=thrs[0],
         summary=summary,
-        num_images=len(rows.scores))
+        num_images=len(rows.scores),
+    )

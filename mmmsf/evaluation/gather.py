@@ -26,7 +26,7 @@ def _gather_column(column: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]
     """Pad a column to ``shape`` (L, ...) and gather it, shape (L, W, ...)."""
     padded = np.zeros(shape, dtype=column.dtype)
     if len(column):
-        padded[:len(column)] = column
+        padded[: len(column)] = column
     gathered: NDArray[Any] = torch.stack(all_gather(torch.from_numpy(padded)), dim=1).numpy()
     return gathered
 
@@ -53,13 +53,15 @@ def gather_rows(rows: EvaluationRows) -> tuple[EvaluationRows, NDArray[np.int64]
         _gather_column(rows.scores, matrix)[held],
         _gather_column(rows.targets, matrix)[held],
         _gather_column(rows.sizes, matrix)[held],
-        _gather_column(rows.sample_idx, (longest, ))[held])
+        _gather_column(rows.sample_idx, (longest,))[held],
+    )
     position = np.arange(longest * world_size).reshape(longest, world_size)[held]
     return gathered, position
 
 
-def unique_rows(rows: EvaluationRows, position: NDArray[np.int64],
-                size: int) -> tuple[EvaluationRows, str | None]:
+def unique_rows(
+    rows: EvaluationRows, position: NDArray[np.int64], size: int
+) -> tuple[EvaluationRows, str | None]:
     """Keep one row per image, ordered by ``sample_idx``.
 
     The sampler repeats images to give every process equally many; the first row of an image
@@ -81,8 +83,10 @@ def unique_rows(rows: EvaluationRows, position: NDArray[np.int64],
         _, kept = np.unique(rows.sample_idx, return_index=True)
         warning = None
         if len(kept) < size == len(in_data):
-            warning = (f'sample_idx has {len(kept)} values for {size} images of the data set; '
-                       'the order of the sampler is used to drop repeated samples instead')
+            warning = (
+                f'sample_idx has {len(kept)} values for {size} images of the data set; '
+                'the order of the sampler is used to drop repeated samples instead'
+            )
             kept = in_data
     if len(kept) != size:
         warning = f'{len(kept)} different images were evaluated, the data set has {size}'

@@ -34,7 +34,8 @@ class Predictions:
     @classmethod
     def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
         """Put the image paths (the index where there is none) and class names of ``dataset``
-        beside gathered rows."""
+        beside gathered rows.
+        """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         return cls(np.array(names), np.array(list(classes)), rows.scores, rows.targets, rows.sizes)
@@ -59,5 +60,6 @@ class Predictions:
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise
-            raise ValueError(f'{path} is not a predictions file (tools/test.py --out FILE.npz): '
-                             f'{error}') from error
+            raise ValueError(
+                f'{path} is not a predictions file (tools/test.py --out FILE.npz): {error}'
+            ) from error

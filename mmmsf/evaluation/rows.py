@@ -25,8 +25,9 @@ class EvaluationRows(NamedTuple):
 
     def take(self, index: NDArray[np.int64]) -> 'EvaluationRows':
         """The rows at ``index``, in its order."""
-        return EvaluationRows(self.scores[index], self.targets[index], self.sizes[index],
-                              self.sample_idx[index])
+        return EvaluationRows(
+            self.scores[index], self.targets[index], self.sizes[index], self.sample_idx[index]
+        )
 
 
 def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
@@ -34,7 +35,8 @@ def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
     if not parts:
         matrix = np.zeros((0, 0), dtype=np.int8)
         return EvaluationRows(
-            matrix.astype(np.float32), matrix, matrix, np.zeros(0, dtype=np.int64))
+            matrix.astype(np.float32), matrix, matrix, np.zeros(0, dtype=np.int64)
+        )
     return EvaluationRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -47,16 +49,19 @@ def sample_name(sample: dict[str, Any], position: int) -> str:
     return f'sample {position} of the batch'
 
 
-def _check_lengths(vectors: Sequence[torch.Tensor | NDArray[Any]], key: str, names: list[str],
-                   length: int) -> None:
+def _check_lengths(
+    vectors: Sequence[torch.Tensor | NDArray[Any]], key: str, names: list[str], length: int
+) -> None:
     for vector, name in zip(vectors, names, strict=True):
-        if vector.shape != (length, ):
-            raise ValueError(f'{key} must have shape ({length},), got {tuple(vector.shape)} '
-                             f'for {name}')
+        if vector.shape != (length,):
+            raise ValueError(
+                f'{key} must have shape ({length},), got {tuple(vector.shape)} for {name}'
+            )
 
 
-def _matrix(vectors: list[torch.Tensor], key: str, names: list[str],
-            length: int) -> NDArray[np.float32]:
+def _matrix(
+    vectors: list[torch.Tensor], key: str, names: list[str], length: int
+) -> NDArray[np.float32]:
     """Stack B vectors of ``length`` entries and copy them to the CPU, shape (B, length)."""
     _check_lengths(vectors, key, names, length)
     stacked: NDArray[np.float32] = torch.stack(vectors).detach().to('cpu', torch.float32).numpy()
@@ -76,8 +81,9 @@ def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor
         raise ValueError(f'a sample needs gt_score or gt_label, got neither for {name}')
     label = _tensor(sample['gt_label']).long().flatten()
     if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
-        raise ValueError(f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} '
-                         f'for {name}')
+        raise ValueError(
+            f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} for {name}'
+        )
     target = torch.zeros(num_classes, dtype=torch.int8, device=label.device)
     target[label] = 1
     return target
@@ -103,8 +109,13 @@ def _areas(sample: dict[str, Any], num_classes: int) -> NDArray[Any]:
     return np.asarray(areas)
 
 
-def _sizes(samples: Sequence[dict[str, Any]], names: list[str], num_classes: int,
-           thresholds: Sequence[float], size_at: str) -> NDArray[np.int8]:
+def _sizes(
+    samples: Sequence[dict[str, Any]],
+    names: list[str],
+    num_classes: int,
+    thresholds: Sequence[float],
+    size_at: str,
+) -> NDArray[np.int8]:
     vectors = [_areas(sample, num_classes) for sample in samples]
     _check_lengths(vectors, 'gt_area', names, num_classes)
     areas = np.stack(vectors, dtype=np.float64)
@@ -114,9 +125,11 @@ def _sizes(samples: Sequence[dict[str, Any]], names: list[str], num_classes: int
     return areas_to_sizes(areas, thresholds)
 
 
-def rows_from_samples(samples: Sequence[dict[str, Any]],
-                      size_thresholds: Sequence[float] | None = None,
-                      size_at: str = 'original') -> EvaluationRows:
+def rows_from_samples(
+    samples: Sequence[dict[str, Any]],
+    size_thresholds: Sequence[float] | None = None,
+    size_at: str = 'original',
+) -> EvaluationRows:
     """Read one batch of B samples; the samples stay as they are and no memory is shared.
 
     Args:
@@ -142,11 +155,16 @@ def rows_from_samples(samples: Sequence[dict[str, Any]],
     num_classes = predictions[0].numel()
     scores = _matrix(predictions, 'pred_score', names, num_classes)
     check_scores(scores, names)
-    given = [_target(sample, num_classes, name)
-             for sample, name in zip(samples, names, strict=True)]
+    given = [
+        _target(sample, num_classes, name) for sample, name in zip(samples, names, strict=True)
+    ]
     targets = check_targets(_matrix(given, 'gt_score', names, num_classes), scores.shape, names)
-    sizes = (np.zeros(targets.shape, dtype=np.int8) if size_thresholds is None
-             else _sizes(samples, names, num_classes, size_thresholds, size_at))
-    index = [-1 if sample.get('sample_idx') is None else int(sample['sample_idx'])
-             for sample in samples]
+    sizes = (
+        np.zeros(targets.shape, dtype=np.int8)
+        if size_thresholds is None
+        else _sizes(samples, names, num_classes, size_thresholds, size_at)
+    )
+    index = [
+        -1 if sample.get('sample_idx') is None else int(sample['sample_idx']) for sample in samples
+    ]
     return EvaluationRows(scores, targets, sizes, np.array(index, dtype=np.int64))

@@ -7,6 +7,11 @@ from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
 __all__ = [
-    'AsymmetricLoss', 'AverageScoreTTA', 'FrozenTIMMBackbone', 'MLDecoderHead', 'MSFHead',
-    'MSFNeck', 'Query2LabelHead',
+    'AsymmetricLoss',
+    'AverageScoreTTA',
+    'FrozenTIMMBackbone',
+    'MLDecoderHead',
+    'MSFHead',
+    'MSFNeck',
+    'Query2LabelHead',
 ]

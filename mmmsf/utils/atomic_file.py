@@ -62,8 +62,11 @@ def whole_file(path: str | Path, shared: bool = False, size: int | None = None) 
         free = shutil.disk_usage(path.parent).free
         what = 'cannot write it' if size is None else f'cannot write {size / 2**20:.1f} MB'
         raise OSError(
-            error.errno, f'{error.strerror or error}: {what}, {free / 2**20:.1f} MB are free '
-            'there; the files before it are untouched', str(path)) from error
+            error.errno,
+            f'{error.strerror or error}: {what}, {free / 2**20:.1f} MB are free '
+            'there; the files before it are untouched',
+            str(path),
+        ) from error
     _sync(path.parent)
 
 

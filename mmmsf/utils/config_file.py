@@ -17,5 +17,11 @@ def read_config(path: str | Path) -> Config:
     try:
         return Config.fromfile(path)
     except Exception as error:  # whatever its own lines raise
-        raise ValueError(f'{path} cannot be read as a config ({type(error).__name__}: {error}); '
-                         'correct it') from error
+        raise ValueError(
+            f'{path} cannot be read as a config ({type(error).__name__}: {error}); correct it'
+        ) from error
+
+
+def short_name(path: str | Path) -> str:
+    """Return the part of a config's file name before the backbone: ``msf-no-hsa``."""
+    return Path(path).stem.split('_')[0]

@@ -16,8 +16,9 @@ FRAMEWORKS = {
 }
 
 MAINTAINED = "pip install 'onedl-mmengine>=0.10.12' 'onedl-mmcv>=2.3.6' 'onedl-mmpretrain>=1.3.6'"
-ORIGINALS = ("pip install mmengine==0.10.7 mmcv-lite==2.2.0 mmpretrain==1.2.0 "
-             "'setuptools>=77.0.3,<82'")
+ORIGINALS = (
+    "pip install mmengine==0.10.7 mmcv-lite==2.2.0 mmpretrain==1.2.0 'setuptools>=77.0.3,<82'"
+)
 
 
 def _installed(distribution: str) -> bool:
@@ -66,15 +67,19 @@ def leave_out_multimodal(version: str) -> None:
     dependency.WITH_MULTIMODAL = False
     warnings.warn(
         f"MMPretrain's multi-modal models (BLIP, LLaVA, ...) are left out: transformers {version} "
-        "is installed, they need transformers < 5. mmmsf needs neither.", stacklevel=4)
+        'is installed, they need transformers < 5. mmmsf needs neither.',
+        stacklevel=4,
+    )
 
 
 def _explain(name: str, error: Exception) -> str:
     lines = [f'mmmsf needs `{name}`, which cannot be imported: {type(error).__name__}: {error}']
     if name == 'mmpretrain' and (version := _new_transformers()):
-        lines.append(f'transformers {version} is installed; transformers >= 5 may break '
-                     "`import mmpretrain`. Run: pip install 'transformers<5' "
-                     '(or uninstall it: mmmsf does not use it).')
+        lines.append(
+            f'transformers {version} is installed; transformers >= 5 may break '
+            "`import mmpretrain`. Run: pip install 'transformers<5' "
+            '(or uninstall it: mmmsf does not use it).'
+        )
     lines.append(f'A working set comes with: {MAINTAINED}')
     lines.append(f'or, on the original distributions: {ORIGINALS}')
     return '\n'.join(lines)
@@ -94,9 +99,10 @@ def check_framework() -> None:
     for name, found in find_doubled().items():
         warnings.warn(
             f'`{name}` is provided by {" and ".join(found)} at once; they overwrite each '
-            f'other\'s files. Run `pip uninstall -y {" ".join(found)}` and install one of '
+            f"other's files. Run `pip uninstall -y {' '.join(found)}` and install one of "
             f'them again, for example: {MAINTAINED}',
-            stacklevel=3)
+            stacklevel=3,
+        )
     for name, (_, _, minimum) in FRAMEWORKS.items():
         try:
             module = importlib.import_module(name)
@@ -107,5 +113,6 @@ def check_framework() -> None:
         except Exception as error:  # a broken framework fails in many ways, all of them fatal
             raise ImportError(_explain(name, error)) from error
         if Version(module.__version__) < Version(minimum):
-            raise ImportError(f'mmmsf needs {name} >= {minimum}, found {module.__version__}. '
-                              f'Run: {MAINTAINED}')
+            raise ImportError(
+                f'mmmsf needs {name} >= {minimum}, found {module.__version__}. Run: {MAINTAINED}'
+            )

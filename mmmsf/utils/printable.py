@@ -10,5 +10,8 @@ def printable(text: object) -> str:
     not escape HTML.
     """
     return ''.join(
-        char if char.isprintable() or char in _JOINERS
-        else char.encode('unicode_escape', 'surrogatepass').decode('ascii') for char in str(text))
+        char
+        if char.isprintable() or char in _JOINERS
+        else char.encode('unicode_escape', 'surrogatepass').decode('ascii')
+        for char in str(text)
+    )

@@ -1,6 +1,16 @@
-"""Pictures of predictions."""
+"""Pictures of predictions and of attention, and the hooks that draw them during a run."""
 
+from .attention_hook import AttentionHook
 from .attention_map import ClassAttention, draw_attention
 from .contact_sheet import Tile, draw_contact_sheet, draw_tile
+from .contact_sheet_hook import ContactSheetHook
 
-__all__ = ['ClassAttention', 'Tile', 'draw_attention', 'draw_contact_sheet', 'draw_tile']
+__all__ = [
+    'AttentionHook',
+    'ClassAttention',
+    'ContactSheetHook',
+    'Tile',
+    'draw_attention',
+    'draw_contact_sheet',
+    'draw_tile',
+]

@@ -69,8 +69,9 @@ def place_map(values: NDArray, region: Region, shape: tuple[int, int]) -> NDArra
     return out * np.outer(_inside(y1, y2, height), _inside(x1, x2, width))
 
 
-def attention_box(values: NDArray, region: Region, shape: tuple[int, int],
-                  fraction: float = 0.5) -> tuple[int, int, int, int]:
+def attention_box(
+    values: NDArray, region: Region, shape: tuple[int, int], fraction: float = 0.5
+) -> tuple[int, int, int, int]:
     """The smallest box around all strong attention. It is no detection.
 
     Args:
@@ -97,8 +98,10 @@ def strongest_point(values: NDArray, region: Region) -> tuple[float, float]:
     height, width = values.shape
     row, col = np.unravel_index(int(np.argmax(values)), values.shape)
     x1, y1, x2, y2 = region
-    return (float(x1 + (col + 0.5) * (x2 - x1) / width),
-            float(y1 + (row + 0.5) * (y2 - y1) / height))
+    return (
+        float(x1 + (col + 0.5) * (x2 - x1) / width),
+        float(y1 + (row + 0.5) * (y2 - y1) / height),
+    )
 
 
 def scale_region(region: Region, old: Sequence[int], new: Sequence[int]) -> Region:

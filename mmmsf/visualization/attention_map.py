@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..models.heads.attention_maps import sum_maps
+from mmmsf.models.heads.attention_maps import sum_maps
+
 from .attention_geometry import Region, place_map, scale_region
 from .contact_sheet import _font
 
@@ -63,8 +64,12 @@ def _shrink(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(picture.resize((width, height), method))
 
 
-def draw_attention(image: NDArray[np.uint8], rows: Sequence[ClassAttention],
-                   region: Region | None = None, size: int = 160) -> Image.Image:
+def draw_attention(
+    image: NDArray[np.uint8],
+    rows: Sequence[ClassAttention],
+    region: Region | None = None,
+    size: int = 160,
+) -> Image.Image:
     """Draw one row a class: the photograph, one heat map a scale, and their sum.
 
     Every heat map is scaled to its own maximum (the picture says so), so colours compare within
@@ -91,8 +96,9 @@ def draw_attention(image: NDArray[np.uint8], rows: Sequence[ClassAttention],
     # A title must fit over its panel, even over a narrow one
     step, row_height = max(width, 110) + _GAP, _LINE + height + _GAP
     columns = len(rows[0].maps) + 2
-    canvas = Image.new('RGB', (_GAP + columns * step, len(rows) * row_height + _LINE + _GAP),
-                       'white')
+    canvas = Image.new(
+        'RGB', (_GAP + columns * step, len(rows) * row_height + _LINE + _GAP), 'white'
+    )
     draw = ImageDraw.Draw(canvas)
     for number, row in enumerate(rows):
         names = [row.title, *(f'{x.shape[0]} x {x.shape[1]}' for x in row.maps), 'sum']

@@ -39,8 +39,9 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf', size)
 
 
-def _flow(labels: Sequence[tuple[str, tuple[int, int, int]]],
-          width: int) -> list[tuple[int, int, str, tuple[int, int, int]]]:
+def _flow(
+    labels: Sequence[tuple[str, tuple[int, int, int]]], width: int
+) -> list[tuple[int, int, str, tuple[int, int, int]]]:
     """Place words left to right, breaking lines at ``width``: (x, line, word, colour) each."""
     x, line, placed = 0, 0, []
     for word, color in labels:
@@ -62,21 +63,27 @@ def draw_tile(tile: Tile, size: int = 160) -> Image.Image:
     Returns:
         RGB picture, ``size`` wide and as high as its labels need.
     """
-    labels = ([(name, RIGHT) for name in tile.right] + [(name, MISSED) for name in tile.missed] +
-              [(name, FALSE) for name in tile.false])
+    labels = (
+        [(name, RIGHT) for name in tile.right]
+        + [(name, MISSED) for name in tile.missed]
+        + [(name, FALSE) for name in tile.false]
+    )
     placed = _flow(labels or [('(no label)', (110, 110, 110))], size)
     height = size + _MARGIN + _LINE * (placed[-1][1] + 2)
     canvas = Image.new('RGB', (size, height), 'white')
     image = Image.fromarray(np.ascontiguousarray(tile.image))
     scale = size / max(image.size)
-    image = image.resize([max(1, round(side * scale)) for side in image.size],
-                         Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR)
+    image = image.resize(
+        [max(1, round(side * scale)) for side in image.size],
+        Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR,
+    )
     canvas.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
     draw = ImageDraw.Draw(canvas)
     draw.text((0, size + _MARGIN), tile.title, fill=(110, 110, 110), font=_font(10))
     for x, line, word, color in placed:
-        draw.text((x, size + _MARGIN + _LINE * (line + 1)), word, fill=color,
-                  font=_font(_FONT_SIZE))
+        draw.text(
+            (x, size + _MARGIN + _LINE * (line + 1)), word, fill=color, font=_font(_FONT_SIZE)
+        )
     return canvas
 
 
@@ -97,7 +104,7 @@ def draw_contact_sheet(tiles: Sequence[Tile], columns: int = 6, size: int = 160)
     if not tiles:
         raise ValueError('`tiles` must hold at least one tile')
     pictures = [draw_tile(tile, size) for tile in tiles]
-    rows = [pictures[i:i + columns] for i in range(0, len(pictures), columns)]
+    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
     heights = [max(picture.height for picture in row) + 2 * _MARGIN for row in rows]
     top = _LINE + 2 * _MARGIN
     width = min(columns, len(pictures)) * (size + 2 * _MARGIN)

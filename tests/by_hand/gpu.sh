@@ -3,7 +3,7 @@
 # Logs and tables are left in the folder OUT; the last lines of each step are printed.
 #   tests      tests/test_gpu.py
 #   train      the README's training in float32, float16 and bfloat16, all at once
-#   benchmark  the tables of tools/analysis/BENCHMARKS.md that name a GPU
+#   benchmark  the tables of tools/benchmark/README.md that name a GPU
 # One step after the other takes about 15 minutes of an H100 with 16 cores.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -46,10 +46,10 @@ measure() {
 benchmark() {
     local all="$BASE/linear_resnet101_$COCO $MSF $BASE/q2l_resnet101_$COCO
         $BASE/ml-decoder_resnet101_$COCO $LITE"
-    local tool=tools/analysis/benchmark.py
+    local tool=tools/benchmark/models.py
     measure inference $tool $all --tf32 --batch 1 64 --rounds 9
     measure train-amp $tool $(printf '%s:amp ' $all) --what train memory --batch 21 --rounds 9
-    measure head tools/analysis/benchmark_head.py --tf32 --batch 21 64 --rounds 9
+    measure head tools/benchmark/head.py --tf32 --batch 21 64 --rounds 9
     measure train $tool $all --tf32 --what train memory --batch 21 --rounds 9
     measure inference-float32 $tool $all --batch 64 --rounds 5
     measure modes $tool --tf32 --batch 1 64 --rounds 9 \

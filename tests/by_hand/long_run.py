@@ -59,18 +59,30 @@ def watch(process: subprocess.Popen, minutes: float, every: float) -> list[dict[
 
 def growth(rows: list[dict], minutes: float) -> list[str]:
     """A Markdown line for each role: medians of the second and of the last fifth."""
-    lines = ['| process | memory, MiB | later | growth | open files | later |',
-             '|---|---|---|---|---|---|']
+    lines = [
+        '| process | memory, MiB | later | growth | open files | later |',
+        '|---|---|---|---|---|---|',
+    ]
     for role in sorted({row['role'] for row in rows}):
-        early, late = ([row for row in rows if row['role'] == role
-                        and low <= row['minute'] / minutes < low + 0.2] for low in (0.2, 0.8))
+        early, late = (
+            [
+                row
+                for row in rows
+                if row['role'] == role and low <= row['minute'] / minutes < low + 0.2
+            ]
+            for low in (0.2, 0.8)
+        )
         if not early or not late:
             continue
-        memory, files = ([statistics.median(row[key] for row in part) for part in (early, late)]
-                         for key in ('memory', 'files'))
+        memory, files = (
+            [statistics.median(row[key] for row in part) for part in (early, late)]
+            for key in ('memory', 'files')
+        )
         name = 'main' if role == 0 else f'child {role}'
-        lines.append(f'| {name} | {memory[0]:.1f} | {memory[1]:.1f} | '
-                     f'{100 * (memory[1] / memory[0] - 1):+.1f} % | {files[0]:g} | {files[1]:g} |')
+        lines.append(
+            f'| {name} | {memory[0]:.1f} | {memory[1]:.1f} | '
+            f'{100 * (memory[1] / memory[0] - 1):+.1f} % | {files[0]:g} | {files[1]:g} |'
+        )
     return lines
 
 
@@ -87,16 +99,31 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'train.log'
-        command = [sys.executable, str(ROOT / 'tools/train.py'), str(CONFIG), '--work-dir',
-                   f'{folder}/run', '--cfg-options', 'train_cfg.max_epochs=100000',
-                   'param_scheduler.end=100000', 'train_dataloader.num_workers=2',
-                   *[f'{split}_dataloader.dataset.num_images.{part}={count}'
-                     for split in ('train', 'val', 'test')
-                     for part, count in (('train', 640), ('val', 160))]]
+        command = [
+            sys.executable,
+            str(ROOT / 'tools/train.py'),
+            str(CONFIG),
+            '--work-dir',
+            f'{folder}/run',
+            '--cfg-options',
+            'train_cfg.max_epochs=100000',
+            'param_scheduler.end=100000',
+            'train_dataloader.num_workers=2',
+            *[
+                f'{split}_dataloader.dataset.num_images.{part}={count}'
+                for split in ('train', 'val', 'test')
+                for part, count in (('train', 640), ('val', 160))
+            ],
+        ]
         with open(log, 'w', encoding='utf-8') as file:
-            process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT,
-                                       env=dict(os.environ, OMP_NUM_THREADS='1'),
-                                       preexec_fn=_hear_ctrl_c)
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, OMP_NUM_THREADS='1'),
+                preexec_fn=_hear_ctrl_c,
+            )
             rows = watch(process, args.minutes, args.every)
             if process.poll() is not None:
                 raise SystemExit(f'the training ended by itself:\n{log.read_text()[-2000:]}')
@@ -114,8 +141,10 @@ def main() -> None:
             time.sleep(2)
             left = [pid for pid in family if Path(f'/proc/{pid}').exists()]
         epochs = log.read_text(encoding='utf-8').count('Epoch(val)')
-        print(f'\n{epochs} lines of validation in {args.minutes:g} minutes; after Ctrl-C exit '
-              f'status {code} in {seconds:.1f} s; processes left: {left}')
+        print(
+            f'\n{epochs} lines of validation in {args.minutes:g} minutes; after Ctrl-C exit '
+            f'status {code} in {seconds:.1f} s; processes left: {left}'
+        )
     raise SystemExit(bool(left))
 
 

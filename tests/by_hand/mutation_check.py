@@ -22,28 +22,68 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Part: its files, and the tests that are to notice.
 PARTS = {
-    'neck': (['models/necks/msf_neck.py', 'models/layers/scale_attention.py'],
-             ['tests/test_models/test_necks', 'tests/test_models/test_backbones.py']),
-    'head': (['models/heads/msf_head.py', 'models/layers/encoder.py', 'models/layers/decoder.py',
-              'models/layers/attention.py', 'models/layers/group_linear.py',
-              'models/layers/position.py'],
-             ['tests/test_models/test_heads', 'tests/test_models/test_layers']),
+    'neck': (
+        ['models/necks/msf_neck.py', 'models/layers/scale_attention.py'],
+        ['tests/test_models/test_necks', 'tests/models/backbones/test_backbones.py'],
+    ),
+    'head': (
+        [
+            'models/heads/msf_head.py',
+            'models/layers/encoder.py',
+            'models/layers/decoder.py',
+            'models/layers/attention.py',
+            'models/layers/group_linear.py',
+            'models/layers/position.py',
+        ],
+        ['tests/test_models/test_heads', 'tests/test_models/test_layers'],
+    ),
     'loss': (['models/losses/asymmetric_loss.py'], ['tests/test_models/test_losses']),
-    'metric': (['evaluation/multi_label_metric.py', 'evaluation/gather.py', 'evaluation/rows.py',
-                'evaluation/build.py', 'evaluation/functional/average_precision.py',
-                'evaluation/functional/threshold.py', 'evaluation/functional/size_aware.py'],
-               ['tests/test_evaluation']),
-    'data': (['datasets/base.py', 'datasets/coco.py', 'datasets/voc.py', 'datasets/voc_xml.py',
-              'datasets/csv_labels.py', 'datasets/label_table.py',
-              'datasets/transforms/loading.py'],
-             ['tests/test_datasets', 'tests/test_bad_input/test_annotations.py']),
+    'metric': (
+        [
+            'evaluation/multi_label_metric.py',
+            'evaluation/gather.py',
+            'evaluation/rows.py',
+            'evaluation/build.py',
+            'evaluation/functional/average_precision.py',
+            'evaluation/functional/threshold.py',
+            'evaluation/functional/size_aware.py',
+        ],
+        ['tests/test_evaluation'],
+    ),
+    'data': (
+        [
+            'datasets/base.py',
+            'datasets/coco.py',
+            'datasets/voc.py',
+            'datasets/voc_xml.py',
+            'datasets/csv_labels.py',
+            'datasets/label_table.py',
+            'datasets/transforms/loading.py',
+        ],
+        ['tests/test_datasets', 'tests/robustness/test_annotations.py'],
+    ),
 }
 
-COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
-           ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot,
-           ast.IsNot: ast.Is}
-BINARY = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-          ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv}
+COMPARE = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+BINARY = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+}
 BOOLEAN = {ast.And: ast.Or, ast.Or: ast.And}
 
 
@@ -125,7 +165,7 @@ def draw(count: int, seed: int) -> list[Mutant]:
         places = [mutant for path in paths for mutant in find_mutants(part, path)]
         rng.shuffle(places)
         by_line = {(mutant.path, mutant.line): mutant for mutant in places}
-        chosen += list(by_line.values())[:(count + i) // len(PARTS)]
+        chosen += list(by_line.values())[: (count + i) // len(PARTS)]
     return chosen
 
 
@@ -134,8 +174,9 @@ def run_tests(folder: Path, tests: list[str], timeout: float | None) -> tuple[bo
     command = [sys.executable, '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', *tests]
     environment = dict(os.environ, PYTHONPATH=str(folder), OMP_NUM_THREADS='1')
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
-                              timeout=timeout)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout
+        )
     except subprocess.TimeoutExpired:
         return False, 'timeout'
     lines = done.stdout.splitlines()
@@ -153,8 +194,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for item in ('mmmsf', 'tests', 'configs', 'tools'):
-            shutil.copytree(ROOT / item, folder / item,
-                            ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+            shutil.copytree(
+                ROOT / item, folder / item, ignore=shutil.ignore_patterns('__pycache__', '.mim')
+            )
         for item in ('pyproject.toml', 'README.md', 'setup.py'):
             shutil.copy(ROOT / item, folder / item)
         for part, (_, tests) in PARTS.items():
@@ -166,12 +208,14 @@ def main() -> None:
         for i, mutant in enumerate(mutants, start=1):
             path = folder / 'mmmsf' / mutant.path
             whole = path.read_bytes()
-            path.write_bytes(whole[:mutant.start] + mutant.new.encode() + whole[mutant.end:])
+            path.write_bytes(whole[: mutant.start] + mutant.new.encode() + whole[mutant.end :])
             passed, last = run_tests(folder, PARTS[mutant.part][1], 60 + 5 * seconds[mutant.part])
             path.write_bytes(whole)
             survivors += [mutant] if passed else []
-            print(f'{i}/{len(mutants)} {"SURVIVED" if passed else "noticed"} {mutant}\n    {last}',
-                  flush=True)
+            print(
+                f'{i}/{len(mutants)} {"SURVIVED" if passed else "noticed"} {mutant}\n    {last}',
+                flush=True,
+            )
     print(f'\nnoticed: {len(mutants) - len(survivors)} of {len(mutants)}')
     for mutant in survivors:
         print(f'survived: {mutant}')

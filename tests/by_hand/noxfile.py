@@ -20,8 +20,17 @@ import nox
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = ('3.10', '3.11', '3.12')
 ORIGINALS = shlex.split(runpy.run_path(str(ROOT / 'mmmsf/utils/framework.py'))['ORIGINALS'])[2:]
-SHOWN = ('torch', 'torchvision', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain',
-         'mmengine', 'mmcv-lite', 'mmpretrain')
+SHOWN = (
+    'torch',
+    'torchvision',
+    'numpy',
+    'onedl-mmengine',
+    'onedl-mmcv',
+    'onedl-mmpretrain',
+    'mmengine',
+    'mmcv-lite',
+    'mmpretrain',
+)
 
 # Prints what the installed mmmsf needs for its tests, but for the maintained frameworks.
 OTHER_REQUIREMENTS = """

@@ -71,7 +71,7 @@ def draw(rng: np.random.Generator) -> tuple[Image.Image, list[str]]:
     names = [name for name in COLORS if rng.random() < 0.5]
     for name in names:
         top, left = rng.integers(0, SIZE - 6, 2)
-        pixels[top:top + 6, left:left + 6] = COLORS[name]
+        pixels[top : top + 6, left : left + 6] = COLORS[name]
     return Image.fromarray(pixels), names
 
 
@@ -92,8 +92,12 @@ def write_data(folder: Path) -> None:
 def run(folder: Path, tool: str, *arguments: str) -> None:
     """Run a tool of this checkout in ``folder``."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    subprocess.run([sys.executable, str(ROOT / 'tools' / tool), *arguments], cwd=folder,
-                   env=environment, check=True)
+    subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / tool), *arguments],
+        cwd=folder,
+        env=environment,
+        check=True,
+    )
 
 
 def describe(folder: Path) -> dict:
@@ -106,12 +110,17 @@ def describe(folder: Path) -> dict:
     import mmmsf
 
     inferencer = mmmsf.MultiLabelInferencer(pretrained=folder / FILES[0], device='cpu')
-    (result, ) = inferencer(str(folder / 'image.png'), return_scores=True, show_progress=False)
+    (result,) = inferencer(str(folder / 'image.png'), return_scores=True, show_progress=False)
     return dict(
         scores=dict(zip(inferencer.classes, map(float, result['all_scores']), strict=True)),
         thresholds=dict(zip(inferencer.classes, inferencer.thresholds.tolist(), strict=True)),
-        versions=dict(mmmsf=mmmsf.__version__, torch=torch.__version__,
-                      mmengine=mmengine.__version__, mmpretrain=mmpretrain.__version__))
+        versions=dict(
+            mmmsf=mmmsf.__version__,
+            torch=torch.__version__,
+            mmengine=mmengine.__version__,
+            mmpretrain=mmpretrain.__version__,
+        ),
+    )
 
 
 def make(folder: Path) -> Path:
@@ -122,16 +131,25 @@ def make(folder: Path) -> Path:
     (folder / 'config.py').write_text(CONFIG, encoding='utf-8')
     run(folder, 'train.py', 'config.py', '--work-dir', 'run')
     run(folder, 'test.py', 'config.py', 'run/epoch_2.pth', '--work-dir', 'test', '--out', 'p.npz')
-    run(folder, 'analysis/tune_thresholds.py', 'p.npz', '--checkpoint', 'run/epoch_2.pth', '--out',
-        f'kept/{FILES[0]}')
+    run(
+        folder,
+        'analysis/tune_thresholds.py',
+        'p.npz',
+        '--checkpoint',
+        'run/epoch_2.pth',
+        '--out',
+        f'kept/{FILES[0]}',
+    )
     for name in FILES[1:]:
         run(folder, 'publish_model.py', f'kept/{FILES[0]}', f'kept/{name}')
     shutil.copy(folder / 'data/val_0.png', kept / 'image.png')
     (kept / 'scores.json').write_text(json.dumps(describe(kept), indent=2) + '\n')
     for path in kept.iterdir():
         if path.stat().st_size > MAX_BYTES:
-            raise SystemExit(f'{path.name} takes {path.stat().st_size:,} bytes, more than '
-                             f'{MAX_BYTES:,}: make the model smaller')
+            raise SystemExit(
+                f'{path.name} takes {path.stat().st_size:,} bytes, more than '
+                f'{MAX_BYTES:,}: make the model smaller'
+            )
     return kept
 
 
@@ -142,8 +160,10 @@ def read_version() -> str:
 def main() -> None:
     target = Path(__file__).resolve().parent / read_version()
     if target.exists():
-        raise SystemExit(f'{target} exists: what a release wrote is never written anew. For the '
-                         'next release set the version in mmmsf/version.py first')
+        raise SystemExit(
+            f'{target} exists: what a release wrote is never written anew. For the '
+            'next release set the version in mmmsf/version.py first'
+        )
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(make(Path(folder)), target)
     for path in sorted(target.iterdir()):

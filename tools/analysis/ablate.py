@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mmengine.config import DictAction
 
 if TYPE_CHECKING:
-    from mmmsf.utils.sweep import Cell, Result
+    from _sweep import Cell, Result
 
 TOOLS = Path(__file__).resolve().parent.parent
 
@@ -28,20 +28,38 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('configs', nargs='*', help='config files, or folders of them')
     parser.add_argument('--base', help='put the lines of the configs on this one')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--work-dir', required=True,
-                        help='runs, table.md and table.csv; the same folder resumes')
-    parser.add_argument('--grid', nargs='+', action='append', default=[], metavar=('KEY', 'VALUE'),
-                        help='also run every row with each VALUE of the config key KEY')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='overrides for every run')
+    parser.add_argument(
+        '--work-dir', required=True, help='runs, table.md and table.csv; the same folder resumes'
+    )
+    parser.add_argument(
+        '--grid',
+        nargs='+',
+        action='append',
+        default=[],
+        metavar=('KEY', 'VALUE'),
+        help='also run every row with each VALUE of the config key KEY',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides for every run',
+    )
     parser.add_argument('--jobs', type=int, default=1, help='runs side by side')
     parser.add_argument('--threads', type=int, help='CPU threads of each run')
-    parser.add_argument('--gpus', type=int, nargs='+',
-                        help='ids of GPUs that the jobs take in turn')
-    parser.add_argument('--gpus-per-run', type=int, default=1,
-                        help='processes of each run, started by torchrun')
-    parser.add_argument('--image-size', type=int, nargs='+',
-                        help='height and width for the GFLOPs (default: read from the data)')
+    parser.add_argument(
+        '--gpus', type=int, nargs='+', help='ids of GPUs that the jobs take in turn'
+    )
+    parser.add_argument(
+        '--gpus-per-run', type=int, default=1, help='processes of each run, started by torchrun'
+    )
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        nargs='+',
+        help='height and width for the GFLOPs (default: read from the data)',
+    )
     args = parser.parse_args()
     if not args.configs and args.base is None:
         parser.error('name configs, or a --base')
@@ -82,36 +100,52 @@ class Sweep:
 
     def finished(self, cell: 'Cell', seed: int) -> 'Result | None':
         """The result that is there already; refuse one of another config."""
-        from mmmsf.utils.sweep import Result, config_hash
+        from _sweep import Result, config_hash
 
         path = self.run_dir(cell, seed) / 'result.json'
         if not path.exists():
             return None
         result = Result.load(path)
         if result.config_hash != config_hash(cell.cfg):
-            raise SystemExit(f'{path} is the result of another config. Name another --work-dir or '
-                             'remove that folder')
+            raise SystemExit(
+                f'{path} is the result of another config. Name another --work-dir or '
+                'remove that folder'
+            )
         return result
 
     def command(self, config: Path, run_dir: Path, seed: int) -> list[str]:
         start = [sys.executable]
         if self.args.gpus_per_run > 1:
-            start += ['-m', 'torch.distributed.run', '--standalone',
-                      f'--nproc_per_node={self.args.gpus_per_run}']
-        command = [*start, str(TOOLS / 'train.py'), str(config), '--work-dir', str(run_dir),
-                   '--seed', str(seed), '--resume']
+            start += [
+                '-m',
+                'torch.distributed.run',
+                '--standalone',
+                f'--nproc_per_node={self.args.gpus_per_run}',
+            ]
+        command = [
+            *start,
+            str(TOOLS / 'train.py'),
+            str(config),
+            '--work-dir',
+            str(run_dir),
+            '--seed',
+            str(seed),
+            '--resume',
+        ]
         return command + (['--launcher', 'pytorch'] if self.args.gpus_per_run > 1 else [])
 
     def environment(self, job: int) -> dict[str, str]:
         env = dict(os.environ)
         if self.args.threads:
-            env.update(OMP_NUM_THREADS=str(self.args.threads),
-                       MKL_NUM_THREADS=str(self.args.threads))
+            env.update(
+                OMP_NUM_THREADS=str(self.args.threads), MKL_NUM_THREADS=str(self.args.threads)
+            )
         if self.args.gpus:
             first = job * self.args.gpus_per_run
             env['CUDA_VISIBLE_DEVICES'] = ','.join(
                 str(self.args.gpus[(first + i) % len(self.args.gpus)])
-                for i in range(self.args.gpus_per_run))
+                for i in range(self.args.gpus_per_run)
+            )
         return env
 
     def run(self, job: int, cell: 'Cell', seed: int) -> str | None:
@@ -124,8 +158,12 @@ class Sweep:
         cell.cfg.dump(config)
         print(f'{time.strftime("%H:%M:%S")} {cell.name}, seed {seed}: {run_dir}', flush=True)
         with open(log, 'a', encoding='utf-8') as file:
-            child = subprocess.Popen(self.command(config, run_dir, seed), stdout=file,
-                                     stderr=subprocess.STDOUT, env=self.environment(job))
+            child = subprocess.Popen(
+                self.command(config, run_dir, seed),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=self.environment(job),
+            )
             self.children.append(child)
             code = child.wait()
         if code:
@@ -138,16 +176,24 @@ class Sweep:
         """Write ``result.json`` of a run that has ended."""
         import json
 
-        from mmmsf.apis.loading import build_model
-        from mmmsf.utils.complexity import count_complexity, input_size
-        from mmmsf.utils.sweep import Result, config_hash, epoch_seconds
+        from _complexity import count_complexity, input_size
+        from _sweep import Result, config_hash, epoch_seconds
+
+        from mmmsf.checkpoint.loading import build_model
 
         run_dir = self.run_dir(cell, seed)
         metrics = json.loads((run_dir / 'val' / 'metrics.json').read_text(encoding='utf-8'))
         size = self.args.image_size or input_size(cell.cfg)
         cost = count_complexity(build_model(cell.cfg), (size[0], size[-1]))
-        Result(cell.name, seed, metrics, cost.total_params, cost.total_flops / 1e9,
-               epoch_seconds(run_dir), config_hash(cell.cfg)).save(run_dir / 'result.json')
+        Result(
+            cell.name,
+            seed,
+            metrics,
+            cost.total_params,
+            cost.total_flops / 1e9,
+            epoch_seconds(run_dir),
+            config_hash(cell.cfg),
+        ).save(run_dir / 'result.json')
 
     def stop(self) -> None:
         self.stopped = True
@@ -158,7 +204,7 @@ class Sweep:
 
 def write_tables(sweep: Sweep, cells: list['Cell'], seeds: list[int]) -> None:
     """Write what is there so far."""
-    from mmmsf.utils.sweep import markdown_table, write_csv
+    from _sweep import markdown_table, write_csv
 
     found = [sweep.finished(cell, seed) for cell in cells for seed in seeds]
     results = [result for result in found if result is not None]
@@ -166,18 +212,22 @@ def write_tables(sweep: Sweep, cells: list['Cell'], seeds: list[int]) -> None:
     table = markdown_table(results)
     (sweep.root / 'table.md').write_text(table, encoding='utf-8')
     write_csv(results, sweep.root / 'table.csv')
-    print(f'\n{table}\n{len(results)} of {len(found)} runs, written to {sweep.root}/table.md and '
-          'table.csv')
+    print(
+        f'\n{table}\n{len(results)} of {len(found)} runs, written to {sweep.root}/table.md and '
+        'table.csv'
+    )
 
 
 def main() -> None:
     args = parse_args()
     sys.path.insert(0, str(TOOLS))
     from _cli import harden
+
     harden()
 
+    from _sweep import make_cells
+
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
-    from mmmsf.utils.sweep import make_cells
 
     grid = {key: [parse_value(value) for value in values] for key, *values in args.grid}
     try:
@@ -186,12 +236,14 @@ def main() -> None:
         raise SystemExit(f'ablate.py: {error}') from error
     sweep = Sweep(args)
     # Seed by seed, so that a table that is stopped early has every row.
-    todo = [(cell, seed) for seed in args.seeds for cell in cells
-            if sweep.finished(cell, seed) is None]
+    todo = [
+        (cell, seed) for seed in args.seeds for cell in cells if sweep.finished(cell, seed) is None
+    ]
     print(f'{len(cells)} rows, {len(args.seeds)} seeds, {len(todo)} runs to do', flush=True)
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(sweep.run, i % args.jobs, cell, seed)
-                for i, (cell, seed) in enumerate(todo)]
+        jobs = [
+            pool.submit(sweep.run, i % args.jobs, cell, seed) for i, (cell, seed) in enumerate(todo)
+        ]
         try:
             failures = [job.result() for job in jobs]
         except BaseException:

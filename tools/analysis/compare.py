@@ -23,8 +23,16 @@ if TYPE_CHECKING:
 
     from mmmsf.evaluation import Predictions
 
-HEADER = ('run', 'metric', 'value of first', 'value of run', 'difference', 'low', 'high',
-          'share first < run')
+HEADER = (
+    'run',
+    'metric',
+    'value of first',
+    'value of run',
+    'difference',
+    'low',
+    'high',
+    'share first < run',
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,12 +41,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--names', nargs='+', help='names for the table (default: the files)')
     parser.add_argument('--resamples', type=int, default=1000, help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='of the resamples')
-    parser.add_argument('--level', type=float, default=0.95,
-                        help='part of the resamples in the interval (default: %(default)s)')
-    parser.add_argument('--thr', type=float, default=0.5,
-                        help='threshold of CF1 and OF1 (default: %(default)s)')
-    parser.add_argument('--min-positives', type=int, default=1, metavar='P',
-                        help='leave out the classes with fewer positive images than P')
+    parser.add_argument(
+        '--level',
+        type=float,
+        default=0.95,
+        help='part of the resamples in the interval (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--thr', type=float, default=0.5, help='threshold of CF1 and OF1 (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--min-positives',
+        type=int,
+        default=1,
+        metavar='P',
+        help='leave out the classes with fewer positive images than P',
+    )
     parser.add_argument('--csv', metavar='FILE', help='also write the table to this file')
     args = parser.parse_args()
     args.names = args.names or args.predictions
@@ -68,14 +86,18 @@ def check_same_data(first: 'Predictions', other: 'Predictions', path: str) -> No
         differ = np.flatnonzero(one != two)
         if differ.size:
             i = differ[0]
-            raise ValueError(f'{path} has other {what} than the first file, at position {i} '
-                             f'{two[i]} in place of {one[i]}; test both on the same data')
+            raise ValueError(
+                f'{path} has other {what} than the first file, at position {i} '
+                f'{two[i]} in place of {one[i]}; test both on the same data'
+            )
     for field in ('targets', 'sizes'):
         one, two = getattr(first, field), getattr(other, field)
         if not np.array_equal(one, two):
             n, k = np.argwhere(one != two)[0]
-            raise ValueError(f'{path} has other {field} than the first file: {first.names[n]}, '
-                             f'{first.classes[k]}: {two[n, k]} in place of {one[n, k]}')
+            raise ValueError(
+                f'{path} has other {field} than the first file: {first.names[n]}, '
+                f'{first.classes[k]}: {two[n, k]} in place of {one[n, k]}'
+            )
 
 
 def choose_classes(data: 'Predictions', least: int) -> 'np.ndarray':
@@ -91,9 +113,11 @@ def choose_classes(data: 'Predictions', least: int) -> 'np.ndarray':
     if not kept.size:
         raise ValueError(f'no class has {least} positives')
     dropped = [f'{data.classes[k]} ({positives[k]})' for k in np.flatnonzero(positives < least)]
-    print(f'{len(data.names)} images, {len(kept)} of {len(positives)} classes with at least '
-          f'{least} positive image{"s" if least > 1 else ""}' +
-          (f'; left out: {", ".join(dropped)}' if dropped else ''))
+    print(
+        f'{len(data.names)} images, {len(kept)} of {len(positives)} classes with at least '
+        f'{least} positive image{"s" if least > 1 else ""}'
+        + (f'; left out: {", ".join(dropped)}' if dropped else '')
+    )
     return kept
 
 
@@ -118,19 +142,27 @@ def mean_of_runs(runs: Sequence[dict[str, 'np.ndarray']]) -> dict[str, 'np.ndarr
     return {metric: np.mean([run[metric] for run in runs], axis=0) for metric in runs[0]}
 
 
-def tabulate(names: Sequence[str], runs: Sequence[dict[str, 'np.ndarray']],
-             level: float) -> list[list[str]]:
+def tabulate(
+    names: Sequence[str], runs: Sequence[dict[str, 'np.ndarray']], level: float
+) -> list[list[str]]:
     """One row for each metric of each run after the first, in percent."""
-    from mmmsf.evaluation.functional.bootstrap import paired_difference
+    from _bootstrap import paired_difference
 
     rows = []
     for name, run in zip(names[1:], runs[1:], strict=True):
         for metric, values in run.items():
             first = runs[0][metric]
             found = paired_difference(first, values, level)
-            rows.append([name, metric, f'{100 * first[0]:.2f}', f'{100 * values[0]:.2f}',
-                         *(f'{100 * x:+.2f}' for x in (found.value, found.low, found.high)),
-                         f'{found.share_below:.3f}'])
+            rows.append(
+                [
+                    name,
+                    metric,
+                    f'{100 * first[0]:.2f}',
+                    f'{100 * values[0]:.2f}',
+                    *(f'{100 * x:+.2f}' for x in (found.value, found.low, found.high)),
+                    f'{found.share_below:.3f}',
+                ]
+            )
     return rows
 
 
@@ -140,8 +172,9 @@ def main() -> None:
 
     import csv
 
+    from _bootstrap import bootstrap_metrics
+
     from mmmsf.evaluation import Predictions
-    from mmmsf.evaluation.functional.bootstrap import bootstrap_metrics
 
     try:
         paths = [find_files(path) for path in args.predictions]
@@ -150,17 +183,26 @@ def main() -> None:
         for path, run in zip(chain(*paths), chain(*models), strict=True):
             check_same_data(data, run, path)
         kept = choose_classes(data, args.min_positives)
-        found = iter(bootstrap_metrics([run.scores[:, kept] for run in chain(*models)],
-                                       data.targets[:, kept], data.sizes[:, kept], args.thr,
-                                       args.resamples, args.seed))
+        found = iter(
+            bootstrap_metrics(
+                [run.scores[:, kept] for run in chain(*models)],
+                data.targets[:, kept],
+                data.sizes[:, kept],
+                args.thr,
+                args.resamples,
+                args.seed,
+            )
+        )
         runs = [mean_of_runs([next(found) for _ in model]) for model in models]
     except (ValueError, OSError) as error:
         raise SystemExit(f'compare.py: {error}') from error
     rows = tabulate(args.names, runs, args.level)
     counts = ', '.join(str(len(files)) for files in paths)
-    print(f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the '
-          f'images, seed {args.seed}; '
-          f'low, high: {100 * args.level:g} % percentile interval; CF1, OF1 at {args.thr:g}\n')
+    print(
+        f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the '
+        f'images, seed {args.seed}; '
+        f'low, high: {100 * args.level:g} % percentile interval; CF1, OF1 at {args.thr:g}\n'
+    )
     for cells in (HEADER, ['---'] * len(HEADER), *rows):
         print('| ' + ' | '.join(cells) + ' |')
     if args.csv:

@@ -12,14 +12,28 @@ PARTS = ('backbone', 'neck', 'head')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Parameters and floating-point operations of one forward pass to the logits, '
-        'attention included, as a markdown table. A multiply-add counts as two operations.')
+        'attention included, as a markdown table. A multiply-add counts as two operations.'
+    )
     parser.add_argument('configs', nargs='+', help='config files')
-    parser.add_argument('--size', type=int, nargs='+', metavar='PX',
-                        help='height and width (default: what the test pipeline makes)')
-    parser.add_argument('--metafile', metavar='FILE',
-                        help="put the counts into the config's entry of this metafile.yml")
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='overrides of config values')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        metavar='PX',
+        help='height and width (default: what the test pipeline makes)',
+    )
+    parser.add_argument(
+        '--metafile',
+        metavar='FILE',
+        help="put the counts into the config's entry of this metafile.yml",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of config values',
+    )
     args = parser.parse_args()
     if args.size is not None and len(args.size) > 2:
         parser.error('--size takes one or two numbers')
@@ -42,14 +56,19 @@ def main() -> None:
     args = parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from _cli import harden, load_config
+
     harden()
 
-    import mmmsf  # noqa: F401  checks the frameworks and registers the components
-    from mmmsf.apis.loading import build_model
-    from mmmsf.utils.complexity import count_complexity, input_size
+    from _complexity import count_complexity, input_size
 
-    print('| config | px | parameters | ' + ' | '.join(f'{part} GFLOP' for part in PARTS)
-          + ' | GFLOP |')
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.checkpoint.loading import build_model
+
+    print(
+        '| config | px | parameters | '
+        + ' | '.join(f'{part} GFLOP' for part in PARTS)
+        + ' | GFLOP |'
+    )
     print('|---' * (4 + len(PARTS)) + '|')
     counts = {}
     for path in args.configs:
@@ -59,8 +78,11 @@ def main() -> None:
         cost = count_complexity(build_model(cfg), (size[0], size[-1]))
         counts[path] = (cost.total_params, cost.total_flops)
         parts = ' | '.join(f'{cost.flops.get(part, 0) / 1e9:.4g}' for part in PARTS)
-        print(f'| {Path(path).stem} | {size[0]} x {size[-1]} | {cost.total_params:,} | {parts} | '
-              f'{cost.total_flops / 1e9:.4g} |', flush=True)
+        print(
+            f'| {Path(path).stem} | {size[0]} x {size[-1]} | {cost.total_params:,} | {parts} | '
+            f'{cost.total_flops / 1e9:.4g} |',
+            flush=True,
+        )
     if args.metafile:
         update_metafile(Path(args.metafile), counts)
 

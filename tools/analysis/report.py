@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mmmsf.visualization.report_examples import Explain
+    from mmmsf.report.examples import Explain
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -19,19 +19,33 @@ from _cli import harden
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='One self-contained HTML page about one run, or several side by side.')
-    parser.add_argument('predictions', nargs='+', metavar='PREDICTIONS',
-                        help='what tools/test.py --out FILE.npz wrote; several must be of the same '
-                        'images and classes')
+        description='One self-contained HTML page about one run, or several side by side.'
+    )
+    parser.add_argument(
+        'predictions',
+        nargs='+',
+        metavar='PREDICTIONS',
+        help='what tools/test.py --out FILE.npz wrote; several must be of the same '
+        'images and classes',
+    )
     parser.add_argument('--out', default='report.html', help='the page (default: report.html)')
-    parser.add_argument('--names', nargs='+', metavar='NAME',
-                        help='what to call the runs (default: their file names)')
-    parser.add_argument('--image-root', metavar='DIR',
-                        help='folder of the images; only files in it are shown (default: the '
-                        'paths in the predictions, as they are)')
-    parser.add_argument('--attention-checkpoint', metavar='CKPT',
-                        help="checkpoint of the first run: draws where the model looked in that "
-                        "run's mistakes")
+    parser.add_argument(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help='what to call the runs (default: their file names)',
+    )
+    parser.add_argument(
+        '--image-root',
+        metavar='DIR',
+        help='folder of the images; only files in it are shown (default: the '
+        'paths in the predictions, as they are)',
+    )
+    parser.add_argument(
+        '--attention-checkpoint',
+        metavar='CKPT',
+        help="checkpoint of the first run: draws where the model looked in that run's mistakes",
+    )
     args = parser.parse_args()
     if args.names is not None and len(args.names) != len(args.predictions):
         parser.error(f'--names needs {len(args.predictions)} names, got {len(args.names)}')
@@ -63,15 +77,18 @@ def main() -> None:
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.evaluation import Predictions
-    from mmmsf.visualization.report_numbers import name_runs
-    from mmmsf.visualization.report_page import build_page
+    from mmmsf.report.numbers import name_runs
+    from mmmsf.report.page import build_page
 
     root = None if args.image_root is None else Path(args.image_root)
     try:
         names = name_runs(args.predictions, args.names)
         runs = list(zip(names, map(Predictions.load, args.predictions), strict=True))
-        explain = None if args.attention_checkpoint is None else make_explain(
-            args.attention_checkpoint, runs[0][1].classes.tolist())
+        explain = (
+            None
+            if args.attention_checkpoint is None
+            else make_explain(args.attention_checkpoint, runs[0][1].classes.tolist())
+        )
         page = build_page(runs, root, explain)
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error

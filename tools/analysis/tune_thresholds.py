@@ -24,25 +24,50 @@ if TYPE_CHECKING:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Tune decision thresholds and report them on data they were not tuned on.')
+        description='Tune decision thresholds and report them on data they were not tuned on.'
+    )
     parser.add_argument('predictions', help='what tools/test.py --out FILE.npz wrote')
-    parser.add_argument('--objective', choices=['f1', 'precision', 'recall'], default='f1',
-                        help='of each class: highest F1, or highest recall at a precision of '
-                        '--target, or highest precision at a recall of --target')
+    parser.add_argument(
+        '--objective',
+        choices=['f1', 'precision', 'recall'],
+        default='f1',
+        help='of each class: highest F1, or highest recall at a precision of '
+        '--target, or highest precision at a recall of --target',
+    )
     parser.add_argument('--target', type=float, help='precision or recall to reach, 0 to 1')
-    parser.add_argument('--overall', nargs='?', const='CF1', choices=['CF1', 'OF1'],
-                        help='one threshold for all classes, for the highest CF1 or OF1')
+    parser.add_argument(
+        '--overall',
+        nargs='?',
+        const='CF1',
+        choices=['CF1', 'OF1'],
+        help='one threshold for all classes, for the highest CF1 or OF1',
+    )
     parser.add_argument('--checkpoint', help='checkpoint that the predictions are of')
-    parser.add_argument('--out', metavar='CKPT_OUT',
-                        help='copy of the checkpoint to write, with the thresholds in it')
-    parser.add_argument('--min-positives', type=int, default=5, metavar='N',
-                        help='a class with fewer positives keeps 0.5: a threshold fitted to a '
-                        'handful of images is chance (default: %(default)s)')
-    parser.add_argument('--holdout', type=float, default=0.5,
-                        help='part of the images to report on (default: %(default)s)')
+    parser.add_argument(
+        '--out',
+        metavar='CKPT_OUT',
+        help='copy of the checkpoint to write, with the thresholds in it',
+    )
+    parser.add_argument(
+        '--min-positives',
+        type=int,
+        default=5,
+        metavar='N',
+        help='a class with fewer positives keeps 0.5: a threshold fitted to a '
+        'handful of images is chance (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--holdout',
+        type=float,
+        default=0.5,
+        help='part of the images to report on (default: %(default)s)',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the division')
-    parser.add_argument('--test', metavar='OTHER.npz',
-                        help='report on these predictions instead and tune on all of the first')
+    parser.add_argument(
+        '--test',
+        metavar='OTHER.npz',
+        help='report on these predictions instead and tune on all of the first',
+    )
     args = parser.parse_args()
     if (args.target is None) != (args.objective == 'f1'):
         parser.error('--target goes with --objective precision or recall, and they need it')
@@ -65,22 +90,28 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
         other = Predictions.load(args.test)
         if other.classes.tolist() != data.classes.tolist():
             raise ValueError(f'the classes of {args.predictions} and {args.test} differ')
-        return ((data.scores, data.targets), (other.scores, other.targets),
-                f'{len(other.scores)} images of {args.test}')
+        return (
+            (data.scores, data.targets),
+            (other.scores, other.targets),
+            f'{len(other.scores)} images of {args.test}',
+        )
     order = np.random.default_rng(args.seed).permutation(len(data.scores))
     cut = round(len(order) * args.holdout)
     if not 0 < cut < len(order):
         raise ValueError(f'--holdout {args.holdout} leaves one part of {len(order)} images empty')
     held, rest = order[:cut], order[cut:]
-    return ((data.scores[rest], data.targets[rest]), (data.scores[held], data.targets[held]),
-            f'the {cut} images held out (seed {args.seed})')
+    return (
+        (data.scores[rest], data.targets[rest]),
+        (data.scores[held], data.targets[held]),
+        f'the {cut} images held out (seed {args.seed})',
+    )
 
 
 def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndarray']:
     """Thresholds (K,) and whether each is what was asked for."""
     import numpy as np
 
-    from mmmsf.evaluation.functional.thresholds import class_thresholds, overall_threshold
+    from mmmsf.evaluation.functional.threshold_search import class_thresholds, overall_threshold
 
     scores, targets = part
     if args.overall is None:
@@ -94,7 +125,7 @@ def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndar
 def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
     """A table of CP .. OF1 in percent."""
     from mmmsf.evaluation.functional import threshold_metrics
-    from mmmsf.evaluation.report import THRESHOLD_KEYS, format_table
+    from mmmsf.evaluation.tables import THRESHOLD_KEYS, format_table
 
     rows = []
     for name, thr in thresholds.items():
@@ -113,9 +144,9 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from mmmsf.apis.thresholds import store_thresholds
+    from mmmsf.checkpoint.thresholds import store_thresholds
     from mmmsf.evaluation import Predictions
-    from mmmsf.evaluation.report import format_table
+    from mmmsf.evaluation.tables import format_table
 
     try:
         data = Predictions.load(args.predictions)
@@ -130,9 +161,17 @@ def main() -> None:
     print(f'\ntuned on all {len(data.scores)} images of {args.predictions}')
     positives = (data.targets == 1).sum(axis=0)
     least = 1 if args.overall is not None else args.min_positives
-    print(format_table(['class', 'positives', 'threshold', 'note'], [
-        [name, str(count), f'{value:.4f}', note_of(ok, count, least)]
-        for name, value, ok, count in zip(data.classes, values, reached, positives, strict=True)]))
+    print(
+        format_table(
+            ['class', 'positives', 'threshold', 'note'],
+            [
+                [name, str(count), f'{value:.4f}', note_of(ok, count, least)]
+                for name, value, ok, count in zip(
+                    data.classes, values, reached, positives, strict=True
+                )
+            ],
+        )
+    )
     if args.out is not None:
         print(f'\nwritten to {args.out}')
 

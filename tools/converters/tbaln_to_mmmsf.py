@@ -17,13 +17,22 @@ CONFIG = Path('configs/msf/msf-authors_resnet101_6xb21-80e_coco14-448px.py')
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Convert a checkpoint of the authors' released code (TBALN, ResNet-101).")
+        description="Convert a checkpoint of the authors' released code (TBALN, ResNet-101)."
+    )
     parser.add_argument('src', type=Path, help='checkpoint in the released naming')
     parser.add_argument('dst', type=Path, help='checkpoint to write')
-    parser.add_argument('--image-size', type=int, default=448,
-                        help='side in pixels of the images it was trained with (default: 448)')
-    parser.add_argument('--num-classes-check', type=int, metavar='K',
-                        help='refuse a checkpoint of another number of classes')
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        default=448,
+        help='side in pixels of the images it was trained with (default: 448)',
+    )
+    parser.add_argument(
+        '--num-classes-check',
+        type=int,
+        metavar='K',
+        help='refuse a checkpoint of another number of classes',
+    )
     args = parser.parse_args()
     if not args.src.is_file():
         parser.error(f'no such file: {args.src}')
@@ -38,27 +47,29 @@ def main() -> None:
     args = parse_args()
     harden()
 
+    import _tbaln as tbaln
     from mmengine.config import Config
     from mmpretrain.registry import MODELS
 
     import mmmsf
-    from mmmsf.utils import tbaln
-    from mmmsf.utils.weights import read_file, write_checkpoint
+    from mmmsf.checkpoint.files import read_file, write_checkpoint
 
     try:
         released = tbaln.unwrap(read_file(args.src))
         num_classes = tbaln.count_classes(released)
         if args.num_classes_check not in (None, num_classes):
-            raise ValueError(f'the checkpoint has {num_classes} classes, '
-                             f'not {args.num_classes_check}')
+            raise ValueError(
+                f'the checkpoint has {num_classes} classes, not {args.num_classes_check}'
+            )
         model_cfg = Config.fromfile(Path(__file__).resolve().parents[2] / CONFIG).model
         model_cfg.head.num_classes = num_classes
         expected = {name: x.shape for name, x in MODELS.build(model_cfg).state_dict().items()}
         converted = tbaln.convert_tbaln(released, expected, args.image_size)
     except (OSError, ValueError) as error:
         raise SystemExit(f'{args.src}: {error}') from None
-    write_checkpoint(args.dst, dict(state_dict=converted,
-                                    meta=dict(mmmsf_version=mmmsf.__version__)))
+    write_checkpoint(
+        args.dst, dict(state_dict=converted, meta=dict(mmmsf_version=mmmsf.__version__))
+    )
     print(f'{args.dst}: {len(converted)} tensors, {num_classes} classes, {CONFIG.name}')
 
 

@@ -1,7 +1,7 @@
 """Export a model: ``python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx``.
 
 The file takes RGB images as float32 (B, 3, H, W) of 0 to 255 and gives scores (B, K);
-normalisation and sigmoid are inside. ``mmmsf/apis/onnx_classifier.py`` runs it without torch.
+normalisation and sigmoid are inside. ``mmmsf/deploy/onnx_classifier.py`` runs it without torch.
 """
 
 import argparse
@@ -18,15 +18,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='FILE', help='ONNX file to write')
-    parser.add_argument('--size', type=int, nargs=2, metavar=('H', 'W'),
-                        help="image size in pixels (default: the test pipeline's)")
-    parser.add_argument('--dynamic-size', action='store_true',
-                        help='accept images of any size; checked at two')
+    parser.add_argument(
+        '--size',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help="image size in pixels (default: the test pipeline's)",
+    )
+    parser.add_argument(
+        '--dynamic-size', action='store_true', help='accept images of any size; checked at two'
+    )
     parser.add_argument('--opset', type=int, default=18, help='default: %(default)s')
-    parser.add_argument('--no-check', action='store_true',
-                        help='do not compare with the torch model')
-    parser.add_argument('--image', nargs='+', default=[], metavar='FILE',
-                        help='images to check with (default: the first of the test set)')
+    parser.add_argument(
+        '--no-check', action='store_true', help='do not compare with the torch model'
+    )
+    parser.add_argument(
+        '--image',
+        nargs='+',
+        default=[],
+        metavar='FILE',
+        help='images to check with (default: the first of the test set)',
+    )
     args = parser.parse_args()
     if not args.out.endswith('.onnx'):
         parser.error(f'--out must end in .onnx, got {args.out}')
@@ -41,23 +53,34 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from mmmsf.apis.export import export_onnx
-    from mmmsf.apis.loading import load_model
+    from mmmsf.checkpoint.loading import load_model
+    from mmmsf.deploy.export import export_onnx
 
     try:
         loaded = load_model(args.checkpoint, args.config, 'cpu')
         meta = export_onnx(
-            loaded, args.out, None if args.size is None else tuple(args.size), args.dynamic_size,
-            args.opset, not args.no_check, args.image)
+            loaded,
+            args.out,
+            None if args.size is None else tuple(args.size),
+            args.dynamic_size,
+            args.opset,
+            not args.no_check,
+            args.image,
+        )
     except ImportError as error:
         raise SystemExit(f"nothing written: {error}; pip install 'mmmsf[export]'") from error
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing written: {error}') from error
     size = 'any size' if meta['size'] is None else f'{meta["size"][0]} x {meta["size"][1]} px'
-    checked = ('not checked' if meta['difference'] is None else
-               f'scores equal to the torch model within {meta["difference"]:.1e}')
-    print(f'{args.out}: {len(meta["classes"])} classes, {size}, '
-          f'{Path(args.out).stat().st_size:,} bytes; {checked}')
+    checked = (
+        'not checked'
+        if meta['difference'] is None
+        else f'scores equal to the torch model within {meta["difference"]:.1e}'
+    )
+    print(
+        f'{args.out}: {len(meta["classes"])} classes, {size}, '
+        f'{Path(args.out).stat().st_size:,} bytes; {checked}'
+    )
 
 
 if __name__ == '__main__':

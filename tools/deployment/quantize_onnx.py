@@ -12,14 +12,23 @@ from _cli import harden, load_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Quantise an exported model to int8 with training images through the test '
-        'pipeline, and measure both on the validation set.')
+        'pipeline, and measure both on the validation set.'
+    )
     parser.add_argument('model', help='what tools/deployment/export_onnx.py wrote')
     parser.add_argument('config', help='config file')
     parser.add_argument('--out', required=True, metavar='FILE', help='ONNX file to write')
-    parser.add_argument('--num-images', type=int, default=100,
-                        help='training images to calibrate with (default: %(default)s)')
-    parser.add_argument('--num-val', type=int, metavar='N',
-                        help='measure on the first N validation images only (default: all)')
+    parser.add_argument(
+        '--num-images',
+        type=int,
+        default=100,
+        help='training images to calibrate with (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--num-val',
+        type=int,
+        metavar='N',
+        help='measure on the first N validation images only (default: all)',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the choice of training images')
     args = parser.parse_args()
     if not args.out.endswith('.onnx'):
@@ -36,23 +45,27 @@ def main() -> None:
     try:
         import numpy as np
 
-        from mmmsf.apis.pipeline_images import build_dataset, dataset_images, set_pipeline_size
-        from mmmsf.apis.quantize import mean_ap, quantize_onnx, read_meta
+        from mmmsf.deploy.pipeline_images import build_dataset, dataset_images, set_pipeline_size
+        from mmmsf.deploy.quantize import mean_ap, quantize_onnx, read_meta
 
         cfg, resize = load_config(args.config), read_meta(args.model)['resize']
         if cfg.get('val_dataloader') is None:
             raise ValueError(f'{args.config} has no `val_dataloader`')
-        pipeline = set_pipeline_size(cfg.val_dataloader.dataset.pipeline,
-                                     resize and (resize['height'], resize['width']))
-        train, val = (build_dataset(cfg, f'{split}_dataloader', pipeline)
-                      for split in ('train', 'val'))
-        chosen = np.random.default_rng(args.seed).permutation(len(train))[:args.num_images]
+        pipeline = set_pipeline_size(
+            cfg.val_dataloader.dataset.pipeline, resize and (resize['height'], resize['width'])
+        )
+        train, val = (
+            build_dataset(cfg, f'{split}_dataloader', pipeline) for split in ('train', 'val')
+        )
+        chosen = np.random.default_rng(args.seed).permutation(len(train))[: args.num_images]
         quantize_onnx(args.model, args.out, dataset_images(train, chosen))
         print(f'{args.out}: calibrated with {len(chosen)} training images (seed {args.seed})')
         for name, path in (('fp32', args.model), ('int8', args.out)):
-            print(f'{name}: mAP {mean_ap(path, val, args.num_val):.2f} % on '
-                  f'{min(args.num_val or len(val), len(val))} validation images, '
-                  f'{Path(path).stat().st_size:,} bytes')
+            print(
+                f'{name}: mAP {mean_ap(path, val, args.num_val):.2f} % on '
+                f'{min(args.num_val or len(val), len(val))} validation images, '
+                f'{Path(path).stat().st_size:,} bytes'
+            )
     except ImportError as error:
         raise SystemExit(f"nothing written: {error}; pip install 'mmmsf[export]'") from error
     except (OSError, ValueError) as error:

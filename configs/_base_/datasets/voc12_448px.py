@@ -6,5 +6,5 @@ data_root = 'data/VOCdevkit/VOC2012'
 train_dataloader = dict(dataset=dict(data_root=data_root, split='train'))
 val_dataloader = dict(dataset=dict(data_root=data_root, split='val'))
 # For the evaluation server: train on split='trainval' (11,540 images), test with
-# dict(data_root=data_root, split='test', labelled=False) and tools/voc12_submission.py.
+# dict(data_root=data_root, split='test', labelled=False) and tools/submission/voc12.py.
 test_dataloader = val_dataloader

@@ -20,8 +20,20 @@ END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
 TAIL_BYTES = 64
 
 # What both Pillow and cv2 read. Pillow knows more, and runs a PostScript interpreter for one.
-FORMATS = ('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG', 'PPM', 'SUN', 'TIFF',
-           'WEBP')
+FORMATS = (
+    'AVIF',
+    'BMP',
+    'DIB',
+    'GIF',
+    'JPEG',
+    'JPEG2000',
+    'MPO',
+    'PNG',
+    'PPM',
+    'SUN',
+    'TIFF',
+    'WEBP',
+)
 
 
 class ImageReadError(ValueError):
@@ -43,12 +55,14 @@ def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
             with Image.open(io.BytesIO(content), formats=_formats()) as image:
                 return str(image.format), image.width, image.height
     except Image.DecompressionBombError as error:
-        raise ImageReadError(f'{name}: refused, the image is too large to decode: {error}'
-                             ) from error
+        raise ImageReadError(
+            f'{name}: refused, the image is too large to decode: {error}'
+        ) from error
     except Exception as error:  # Pillow's plugins raise many types on bad headers
         raise ImageReadError(
             f'{name}: not an image, or cut short (it has {len(content)} bytes and begins with '
-            f'{content[:12]!r}); replace the file or take it out of the list') from error
+            f'{content[:12]!r}); replace the file or take it out of the list'
+        ) from error
 
 
 def _check_complete(content: bytes, name: str, image_format: str) -> None:
@@ -66,8 +80,10 @@ def _check_complete(content: bytes, name: str, image_format: str) -> None:
             with Image.open(io.BytesIO(content), formats=_formats()) as image:
                 image.load()
     except Exception as error:
-        raise ImageReadError(f'{name}: the {image_format} data are truncated or corrupt ({error});'
-                             ' fetch the file again') from error
+        raise ImageReadError(
+            f'{name}: the {image_format} data are truncated or corrupt ({error});'
+            ' fetch the file again'
+        ) from error
 
 
 def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -84,8 +100,10 @@ def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tu
         raise ImageReadError(f'{name}: the file is empty (0 bytes); fetch it again')
     image_format, width, height = _read_header(content, name)
     if width * height > max_pixels:
-        raise ImageReadError(f'{name}: refused, {width} x {height} is more than max_pixels='
-                             f'{max_pixels}; shrink the image or raise max_pixels')
+        raise ImageReadError(
+            f'{name}: refused, {width} x {height} is more than max_pixels='
+            f'{max_pixels}; shrink the image or raise max_pixels'
+        )
     _check_complete(content, name, image_format)
     return width, height
 
@@ -113,15 +131,20 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise ImageReadError(f'{name}: cv2 failed on the data: {error}; fetch the file again'
-                             ) from error
+        raise ImageReadError(
+            f'{name}: cv2 failed on the data: {error}; fetch the file again'
+        ) from error
     if image is None:
-        raise ImageReadError(f'{name}: the data are corrupt, or of a kind that cv2 cannot decode; '
-                             'save the image as 8-bit JPEG or PNG')
+        raise ImageReadError(
+            f'{name}: the data are corrupt, or of a kind that cv2 cannot decode; '
+            'save the image as 8-bit JPEG or PNG'
+        )
     if sorted(image.shape[:2]) != sorted(size):  # two readers, two opinions of one file
-        raise ImageReadError(f'{name}: the data are corrupt: {size[0]} x {size[1]} pixels by the '
-                             f'header, decoded {image.shape[1]} x {image.shape[0]}; fetch the file '
-                             'again')
+        raise ImageReadError(
+            f'{name}: the data are corrupt: {size[0]} x {size[1]} pixels by the '
+            f'header, decoded {image.shape[1]} x {image.shape[0]}; fetch the file '
+            'again'
+        )
     return image
 
 
@@ -163,8 +186,9 @@ class LoadImage(LoadImageFromFile):
         try:
             content = fileio.get(path, backend_args=self.backend_args)
         except FileNotFoundError as error:
-            raise ImageReadError(f'{path}: no such file; check data_root and data_prefix'
-                                 ) from error
+            raise ImageReadError(
+                f'{path}: no such file; check data_root and data_prefix'
+            ) from error
         except OSError as error:
             raise ImageReadError(f'{path}: cannot be read: {error}') from error
         except ValueError as error:  # a NUL, half of a surrogate pair
@@ -175,5 +199,7 @@ class LoadImage(LoadImageFromFile):
         return {**results, 'img': image, 'img_shape': shape, 'ori_shape': shape}
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(max_pixels={self.max_pixels}, '
-                f'to_float32={self.to_float32}, backend_args={self.backend_args})')
+        return (
+            f'{type(self).__name__}(max_pixels={self.max_pixels}, '
+            f'to_float32={self.to_float32}, backend_args={self.backend_args})'
+        )

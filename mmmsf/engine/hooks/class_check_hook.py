@@ -33,11 +33,14 @@ class ClassCheckHook(Hook):
                 raise ValueError(
                     f'the head has num_classes={num_classes}, but the {split} dataset '
                     f'{type(loader.dataset).__name__} has {len(classes)} classes; set '
-                    f'`model.head.num_classes={len(classes)}`')
+                    f'`model.head.num_classes={len(classes)}`'
+                )
         if len(set(names.values())) > 1:
             (one, first), (other, second) = list(names.items())[:2]
-            raise ValueError(f'the {one} and {other} datasets differ in their classes: '
-                             f'{class_difference(first, second)}')
+            raise ValueError(
+                f'the {one} and {other} datasets differ in their classes: '
+                f'{class_difference(first, second)}'
+            )
 
     def before_train(self, runner: Runner) -> None:
         """Check the training and validation sets."""

@@ -86,16 +86,23 @@ class NonFiniteLossHook(Hook):
         wrapper = runner.optim_wrapper
         several = isinstance(wrapper, OptimWrapperDict)
         if several and self.max_skipped:
-            raise ValueError('max_skipped needs a single optimizer, this run has '
-                             f'{list(wrapper.keys())}; set max_skipped=0')
+            raise ValueError(
+                'max_skipped needs a single optimizer, this run has '
+                f'{list(wrapper.keys())}; set max_skipped=0'
+            )
         self._skipped = runner.message_hub.runtime_info.get('skipped_batches', 0)
         self.after_train(runner)  # a run before this one may have ended with an error
-        self._handles = [unwrap_model(runner.model).register_forward_hook(
-            self._after_forward, with_kwargs=True)]
-        for optimizer in ([part.optimizer for part in wrapper.values()] if several
-                          else [wrapper.optimizer]):
-            self._handles.append(optimizer.register_step_pre_hook(
-                lambda optimizer, *_: self._before_step(runner, optimizer)))
+        self._handles = [
+            unwrap_model(runner.model).register_forward_hook(self._after_forward, with_kwargs=True)
+        ]
+        for optimizer in (
+            [part.optimizer for part in wrapper.values()] if several else [wrapper.optimizer]
+        ):
+            self._handles.append(
+                optimizer.register_step_pre_hook(
+                    lambda optimizer, *_: self._before_step(runner, optimizer)
+                )
+            )
 
     def after_train(self, runner: Runner) -> None:
         """Detach."""
@@ -109,8 +116,9 @@ class NonFiniteLossHook(Hook):
         if self.max_skipped:
             self._buffers = [(buffer, buffer.clone()) for buffer in runner.model.buffers()]
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Decide where the optimizer did not step, and log the count."""
         self._settle(runner)
         self._batch, self._buffers = None, []
@@ -118,8 +126,9 @@ class NonFiniteLossHook(Hook):
             self._drop &= not runner.optim_wrapper.should_update()
             runner.message_hub.update_scalar('train/skipped_batches', self._skipped)
 
-    def _after_forward(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any],
-                       outputs: Any) -> None:
+    def _after_forward(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
+    ) -> None:
         if self._batch is None or kwargs.get('mode') != 'loss':
             return
         losses = {name: _mean(value) for name, value in outputs.items() if 'loss' in name}
@@ -151,12 +160,15 @@ class NonFiniteLossHook(Hook):
                 f'{message}. The run stops with the weights of before this step. Check these '
                 'images and labels, lower the learning rate, or let '
                 'default_hooks.non_finite.max_skipped batches in a row be skipped '
-                f'(now {self.max_skipped})')
+                f'(now {self.max_skipped})'
+            )
         self._drop = True
         self._skipped += 1
         runner.message_hub.update_info('skipped_batches', self._skipped)
-        runner.logger.warning(f'{message}. Skipped; {self._skipped} batches so far, '
-                              f'{self._in_row} in a row of at most {self.max_skipped}')
+        runner.logger.warning(
+            f'{message}. Skipped; {self._skipped} batches so far, '
+            f'{self._in_row} in a row of at most {self.max_skipped}'
+        )
 
     def _describe(self, checks: list[_Check]) -> str:
         """What is wrong in which process, for the log of any of them."""

@@ -43,14 +43,23 @@ class TransferHook(Hook):
         for name in dropped:
             del state[name]
         model = unwrap_model(runner.model)
-        own = {name: value for name, value in model.state_dict().items()
-               if not name.startswith(self.exclude)}
-        wrong = sorted(name for name in own.keys() | state.keys() if name not in own or
-                       name not in state or own[name].shape != state[name].shape)
+        own = {
+            name: value
+            for name, value in model.state_dict().items()
+            if not name.startswith(self.exclude)
+        }
+        wrong = sorted(
+            name
+            for name in own.keys() | state.keys()
+            if name not in own or name not in state or own[name].shape != state[name].shape
+        )
         if wrong:
             raise ValueError(
                 f'`load_from`: besides {list(self.exclude)}, these weights are missing, left over '
-                f"or of another shape: {', '.join(wrong[:6])}{' ...' if len(wrong) > 6 else ''}. "
-                'Load a checkpoint of the same network, or name them in `exclude`')
-        runner.logger.info(f'{len(state)} weights come from the checkpoint; left out: '
-                           f"{', '.join(dropped) or 'none'}")
+                f'or of another shape: {", ".join(wrong[:6])}{" ..." if len(wrong) > 6 else ""}. '
+                'Load a checkpoint of the same network, or name them in `exclude`'
+            )
+        runner.logger.info(
+            f'{len(state)} weights come from the checkpoint; left out: '
+            f'{", ".join(dropped) or "none"}'
+        )

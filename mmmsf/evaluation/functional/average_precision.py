@@ -50,11 +50,13 @@ def _ranked_ap(positives: FloatArray, fp: NDArray[np.int64], flavour: Flavour) -
     return flavour(tp, tp / (tp + fp))
 
 
-def grouped_average_precision(scores: FloatArray,
-                              targets: TargetArray,
-                              groups: NDArray[np.int8] | None,
-                              num_groups: int,
-                              flavour: str = 'area') -> NDArray[np.float64]:
+def grouped_average_precision(
+    scores: FloatArray,
+    targets: TargetArray,
+    groups: NDArray[np.int8] | None,
+    num_groups: int,
+    flavour: str = 'area',
+) -> NDArray[np.float64]:
     """AP of all positives and of groups of positives against the same negatives.
 
     Each class is sorted once for all of its groups. Inputs are taken as already checked.
@@ -91,10 +93,9 @@ def grouped_average_precision(scores: FloatArray,
     return ap
 
 
-def average_precision(scores: ArrayLike,
-                      targets: ArrayLike,
-                      flavour: str = 'area',
-                      names: Sequence[str] | None = None) -> NDArray[np.float64]:
+def average_precision(
+    scores: ArrayLike, targets: ArrayLike, flavour: str = 'area', names: Sequence[str] | None = None
+) -> NDArray[np.float64]:
     """Average precision of each class.
 
     Images with equal scores form one point of the precision-recall curve, so the order of the

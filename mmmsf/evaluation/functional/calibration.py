@@ -25,8 +25,9 @@ def _check(scores: ArrayLike, targets: ArrayLike, bins: int) -> tuple[FloatArray
     if bins < 1:
         raise ValueError(f'bins must be at least 1, got {bins}')
     if checked.size and not 0 <= checked.min() <= checked.max() <= 1:
-        raise ValueError('calibration needs scores in [0, 1], got '
-                         f'{checked.min():g} to {checked.max():g}')
+        raise ValueError(
+            f'calibration needs scores in [0, 1], got {checked.min():g} to {checked.max():g}'
+        )
     return checked, truth
 
 
@@ -72,9 +73,14 @@ def calibration_error(curve: CalibrationCurve) -> float:
     return float(np.nansum(gap * curve.counts) / total)
 
 
-def classwise_calibration_error(scores: ArrayLike, targets: ArrayLike,
-                                bins: int = 15) -> NDArray[np.float64]:
+def classwise_calibration_error(
+    scores: ArrayLike, targets: ArrayLike, bins: int = 15
+) -> NDArray[np.float64]:
     """:func:`calibration_error` of each class alone, shape (K,); arguments as for the curve."""
     checked, truth = _check(scores, targets, bins)
-    return np.array([calibration_error(_curve(checked[:, k], truth[:, k], bins))
-                     for k in range(checked.shape[1])])
+    return np.array(
+        [
+            calibration_error(_curve(checked[:, k], truth[:, k], bins))
+            for k in range(checked.shape[1])
+        ]
+    )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .threshold import DecisionCounts
+from .precision_recall import DecisionCounts
 from .validation import check_scores_targets
 
 
@@ -40,7 +40,8 @@ def decision_curve(scores: ArrayLike, targets: ArrayLike) -> DecisionCurve:
         ValueError: As for ``average_precision``.
     """
     column, checked = check_scores_targets(
-        np.asarray(scores)[:, None], np.asarray(targets)[:, None])
+        np.asarray(scores)[:, None], np.asarray(targets)[:, None]
+    )
     valid = checked[:, 0] >= 0
     values, truth = column[valid, 0], checked[valid, 0]
     order = np.argsort(values)
@@ -72,8 +73,9 @@ def thin_curve(curve: DecisionCurve, points: int = 100) -> DecisionCurve:
     return DecisionCurve(*(values[keep] for values in curve))
 
 
-def counts_at_thresholds(scores: ArrayLike, targets: ArrayLike,
-                         thresholds: Sequence[float] | NDArray[np.float64]) -> DecisionCounts:
+def counts_at_thresholds(
+    scores: ArrayLike, targets: ArrayLike, thresholds: Sequence[float] | NDArray[np.float64]
+) -> DecisionCounts:
     """Count the decisions of each class at T thresholds that all classes share.
 
     Args:

@@ -20,12 +20,14 @@ def check_size_thresholds(thresholds: Sequence[float]) -> tuple[float, float]:
     """
     if len(thresholds) != 2 or not 0 < thresholds[0] < thresholds[1]:
         raise ValueError(
-            f'size thresholds must be two numbers 0 < a < b in px^2, got {tuple(thresholds)}')
+            f'size thresholds must be two numbers 0 < a < b in px^2, got {tuple(thresholds)}'
+        )
     return float(thresholds[0]), float(thresholds[1])
 
 
-def areas_to_sizes(areas: ArrayLike,
-                   thresholds: Sequence[float] = COCO_SIZE_THRESHOLDS) -> NDArray[np.int8]:
+def areas_to_sizes(
+    areas: ArrayLike, thresholds: Sequence[float] = COCO_SIZE_THRESHOLDS
+) -> NDArray[np.int8]:
     """Sort areas into size buckets, with the strict bounds of the COCO evaluation.
 
     Args:
@@ -56,7 +58,8 @@ def check_sizes(sizes: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int8]:
     array = np.asarray(sizes)
     if array.shape != shape:
         raise ValueError(
-            f'sizes must have the shape of scores, got {array.shape} for scores {shape}')
+            f'sizes must have the shape of scores, got {array.shape} for scores {shape}'
+        )
     wrong = (array != 0) & (array != 1) & (array != 2) & (array != 3)
     if wrong.any():
         raise ValueError(f'sizes must be 0, 1, 2 or 3, got {array[wrong][0]}')
@@ -64,11 +67,12 @@ def check_sizes(sizes: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int8]:
 
 
 def size_aware_average_precision(
-        scores: ArrayLike,
-        targets: ArrayLike,
-        sizes: ArrayLike,
-        flavour: str = 'area',
-        names: Sequence[str] | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scores: ArrayLike,
+    targets: ArrayLike,
+    sizes: ArrayLike,
+    flavour: str = 'area',
+    names: Sequence[str] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average precision of each class, over all positives and by their size.
 
     For one size, the positives are the images whose largest instance of the class has that
@@ -92,5 +96,6 @@ def size_aware_average_precision(
     checked_scores, checked_targets = check_scores_targets(scores, targets, names)
     groups = check_sizes(sizes, checked_scores.shape)
     ap = grouped_average_precision(
-        checked_scores, checked_targets, groups, len(SIZE_NAMES), flavour)
+        checked_scores, checked_targets, groups, len(SIZE_NAMES), flavour
+    )
     return ap[0], ap[1:]

@@ -41,14 +41,16 @@ def check_scores(scores: ArrayLike, names: Sequence[str] | None = None) -> Float
     if not finite.all():
         row = _first_bad_row(~finite)
         column = int((~finite[row]).argmax())
-        raise ValueError(f'scores must be finite, got {array[row, column]} for class {column} in '
-                         f'{_row_name(row, names)}')
+        raise ValueError(
+            f'scores must be finite, got {array[row, column]} for class {column} in '
+            f'{_row_name(row, names)}'
+        )
     return array
 
 
-def check_targets(targets: ArrayLike,
-                  shape: tuple[int, ...],
-                  names: Sequence[str] | None = None) -> TargetArray:
+def check_targets(
+    targets: ArrayLike, shape: tuple[int, ...], names: Sequence[str] | None = None
+) -> TargetArray:
     """Return ``targets`` as an int8 array of 1, 0 and -1, or say what is wrong with them.
 
     Args:
@@ -62,21 +64,21 @@ def check_targets(targets: ArrayLike,
     array = np.asarray(targets)
     if array.shape != shape:
         raise ValueError(
-            f'targets must have the shape of scores, got {array.shape} for scores {shape}')
+            f'targets must have the shape of scores, got {array.shape} for scores {shape}'
+        )
     wrong = (array != 1) & (array != 0)
     if wrong.any():
         wrong &= array != -1
     if wrong.any():
         row = _first_bad_row(wrong)
         value = array[row][wrong[row]][0]
-        raise ValueError(
-            f'targets must be -1, 0 or 1, got {value} in {_row_name(row, names)}')
+        raise ValueError(f'targets must be -1, 0 or 1, got {value} in {_row_name(row, names)}')
     return array.astype(np.int8, copy=False)
 
 
-def check_scores_targets(scores: ArrayLike,
-                         targets: ArrayLike,
-                         names: Sequence[str] | None = None) -> tuple[FloatArray, TargetArray]:
+def check_scores_targets(
+    scores: ArrayLike, targets: ArrayLike, names: Sequence[str] | None = None
+) -> tuple[FloatArray, TargetArray]:
     """:func:`check_scores` and :func:`check_targets` together.
 
     Returns:

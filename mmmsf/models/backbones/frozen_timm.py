@@ -29,8 +29,10 @@ class FrozenTIMMBackbone(TIMMBackbone):
         modules = dict(self.timm_model.named_modules())
         unknown = [name for name in frozen if not name or name not in modules]
         if unknown:
-            raise ValueError(f'`frozen` must name modules of the timm network, got {unknown}; it '
-                             f'has {[name for name in modules if name.count(".") <= 1 and name]}')
+            raise ValueError(
+                f'`frozen` must name modules of the timm network, got {unknown}; it '
+                f'has {[name for name in modules if name.count(".") <= 1 and name]}'
+            )
         self.frozen = tuple(frozen)
         for module in self._frozen_modules():
             module.requires_grad_(False)

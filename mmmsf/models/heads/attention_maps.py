@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...utils.unwrap import unwrap_model
+from mmmsf.utils.unwrap import unwrap_model
 
 
 def weights_to_maps(weights: Sequence[Tensor], shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
@@ -19,8 +19,10 @@ def weights_to_maps(weights: Sequence[Tensor], shapes: Sequence[tuple[int, int]]
     Returns:
         For each branch (B, K, h_i, w_i).
     """
-    return [weight.mean(dim=1).unflatten(-1, shape)
-            for weight, shape in zip(weights, shapes, strict=True)]
+    return [
+        weight.mean(dim=1).unflatten(-1, shape)
+        for weight, shape in zip(weights, shapes, strict=True)
+    ]
 
 
 def sum_maps(maps: Sequence[Tensor]) -> Tensor:
@@ -58,8 +60,10 @@ def check_attention_maps(model: nn.Module) -> None:
     """
     if not has_attention_maps(model):
         head = getattr(unwrap_model(model), 'head', None)
-        raise ValueError(f'{type(head).__name__} has no cross-attention to show here; MSFHead with '
-                         'num_decoder_layers of at least 1, Query2LabelHead and MLDecoderHead have')
+        raise ValueError(
+            f'{type(head).__name__} has no cross-attention to show here; MSFHead with '
+            'num_decoder_layers of at least 1, Query2LabelHead and MLDecoderHead have'
+        )
 
 
 @torch.no_grad()

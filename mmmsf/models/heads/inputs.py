@@ -21,7 +21,9 @@ def last_map(feats: Sequence[Tensor], in_channels: int, head: str) -> Tensor:
     """
     got = [tuple(x.shape) for x in feats]
     if not got or len(got[-1]) != 4 or got[-1][1] != in_channels:
-        raise ValueError(f'{head} takes a last map of shape (B, {in_channels}, h, w) '
-                         f'(in_channels={in_channels}), but the backbone gave shapes {got}. Set '
-                         "the head's `in_channels`, and leave out a pooling neck.")
+        raise ValueError(
+            f'{head} takes a last map of shape (B, {in_channels}, h, w) '
+            f'(in_channels={in_channels}), but the backbone gave shapes {got}. Set '
+            "the head's `in_channels`, and leave out a pooling neck."
+        )
     return feats[-1]

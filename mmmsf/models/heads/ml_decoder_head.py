@@ -9,11 +9,11 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor, nn
 
+from mmmsf.models.layers import DecoderLayer, branch_attention_weights
+from mmmsf.models.layers.attention import BranchTokens
+from mmmsf.models.layers.group_fc import GroupFullyConnected
 from mmmsf.registry import MODELS
 
-from ..layers import DecoderLayer, branch_attention_weights
-from ..layers.attention import BranchTokens
-from ..layers.group_fc import GroupFullyConnected
 from .attention_maps import weights_to_maps
 from .inputs import last_map
 
@@ -45,10 +45,18 @@ class MLDecoderHead(MultiLabelClsHead):
         ValueError: an argument is outside the values above.
     """
 
-    def __init__(self, num_classes: int, in_channels: int = 2048, embed_dims: int = 768,
-                 num_heads: int = 8, feedforward_channels: int = 2048,
-                 num_groups: int | None = None, dropout: float = 0.1,
-                 act_cfg: dict | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 2048,
+        embed_dims: int = 768,
+        num_heads: int = 8,
+        feedforward_channels: int = 2048,
+        num_groups: int | None = None,
+        dropout: float = 0.1,
+        act_cfg: dict | None = None,
+        **kwargs: object,
+    ) -> None:
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
         if in_channels < 1:
@@ -57,13 +65,18 @@ class MLDecoderHead(MultiLabelClsHead):
         self.in_channels = in_channels
         self.embed_dims = embed_dims
         self.fc = GroupFullyConnected(
-            num_classes, num_classes if num_groups is None else num_groups, embed_dims)
+            num_classes, num_classes if num_groups is None else num_groups, embed_dims
+        )
         self.input_proj = nn.Linear(in_channels, embed_dims)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(embed_dims)
         self.layer = DecoderLayer(
-            embed_dims, num_heads, feedforward_channels,
-            partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')), dropout)
+            embed_dims,
+            num_heads,
+            feedforward_channels,
+            partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')),
+            dropout,
+        )
         self.query: Tensor
         self.register_buffer('query', torch.randn(self.fc.num_groups, embed_dims))
 
@@ -106,12 +119,12 @@ class MLDecoderHead(MultiLabelClsHead):
         if layer not in (0, -1):
             raise ValueError(f'`layer` must be 0 or -1, MLDecoderHead has one layer, got {layer}')
         key, _, (h, w) = self._memory(feats)
-        _, query = self.layer.project_query(
-            self.norm(self.query[None]), [self.fc.num_groups], None)
+        _, query = self.layer.project_query(self.norm(self.query[None]), [self.fc.num_groups], None)
         weights = branch_attention_weights(
-            query, key, [self.fc.num_groups], [h * w], self.layer.cross_attn.num_heads)
+            query, key, [self.fc.num_groups], [h * w], self.layer.cross_attn.num_heads
+        )
         maps = weights_to_maps(weights, [(h, w)])[0]  # (B, G, h, w)
-        return [maps.repeat_interleave(self.fc.group_size, dim=1)[:, :self.num_classes]]
+        return [maps.repeat_interleave(self.fc.group_size, dim=1)[:, : self.num_classes]]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K)."""

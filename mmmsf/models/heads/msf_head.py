@@ -9,10 +9,10 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor, nn
 
+from mmmsf.models.layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
+from mmmsf.models.layers.group_linear import split_classes
 from mmmsf.registry import MODELS
 
-from ..layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
-from ..layers.group_linear import split_classes
 from .attention_maps import weights_to_maps
 
 POSITION_MODES = ('input', 'attention')
@@ -65,26 +65,43 @@ class MSFHead(MultiLabelClsHead):
         ValueError: an argument is outside the values above.
     """
 
-    def __init__(self, num_classes: int, embed_dims: int = 512, num_scales: int = 3,
-                 num_heads: int = 4, feedforward_channels: int = 2048,
-                 num_encoder_layers: int = 2, num_decoder_layers: int = 3,
-                 decoder_self_attn: str = 'none', share_branches: bool = True,
-                 position_mode: str = 'input', query_mode: str = 'first',
-                 num_positions: int = 50, num_groups: int | None = None, dropout: float = 0.0,
-                 act_cfg: dict | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        embed_dims: int = 512,
+        num_scales: int = 3,
+        num_heads: int = 4,
+        feedforward_channels: int = 2048,
+        num_encoder_layers: int = 2,
+        num_decoder_layers: int = 3,
+        decoder_self_attn: str = 'none',
+        share_branches: bool = True,
+        position_mode: str = 'input',
+        query_mode: str = 'first',
+        num_positions: int = 50,
+        num_groups: int | None = None,
+        dropout: float = 0.0,
+        act_cfg: dict | None = None,
+        **kwargs: object,
+    ) -> None:
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
-        for name, value, low in (('num_scales', num_scales, 1),
-                                 ('num_encoder_layers', num_encoder_layers, 0),
-                                 ('num_decoder_layers', num_decoder_layers, 0)):
+        for name, value, low in (
+            ('num_scales', num_scales, 1),
+            ('num_encoder_layers', num_encoder_layers, 0),
+            ('num_decoder_layers', num_decoder_layers, 0),
+        ):
             if value < low:
                 raise ValueError(f'`{name}` must be at least {low}, got {value}')
         if position_mode not in POSITION_MODES:
-            raise ValueError(f'`position_mode` must be one of {POSITION_MODES}, '
-                             f'got {position_mode!r}')
+            raise ValueError(
+                f'`position_mode` must be one of {POSITION_MODES}, got {position_mode!r}'
+            )
         if num_groups is not None and not num_decoder_layers:
-            raise ValueError('`num_groups` groups the queries of the decoder: it must be None '
-                             f'with num_decoder_layers=0, got {num_groups}')
+            raise ValueError(
+                '`num_groups` groups the queries of the decoder: it must be None '
+                f'with num_decoder_layers=0, got {num_groups}'
+            )
         if query_mode not in QUERY_MODES:
             raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
         self.num_classes = num_classes
@@ -95,15 +112,22 @@ class MSFHead(MultiLabelClsHead):
         self.query_mode = query_mode
         self.share_branches = share_branches
 
-        layer_args = (embed_dims, num_heads, feedforward_channels,
-                      partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')), dropout)
+        layer_args = (
+            embed_dims,
+            num_heads,
+            feedforward_channels,
+            partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')),
+            dropout,
+        )
         copies = 1 if share_branches else num_scales
         self.encoders = nn.ModuleList(
-            Encoder(num_encoder_layers, *layer_args) for _ in range(copies))
+            Encoder(num_encoder_layers, *layer_args) for _ in range(copies)
+        )
         self.decoders: nn.ModuleList | None = None
         if num_decoder_layers:
             self.decoders = nn.ModuleList(
-                Decoder(num_decoder_layers, *layer_args, decoder_self_attn) for _ in range(copies))
+                Decoder(num_decoder_layers, *layer_args, decoder_self_attn) for _ in range(copies)
+            )
             self.label_embed = nn.Parameter(torch.randn(num_scales, self.num_queries, embed_dims))
         self.position: LearnedPositionEncoding | None = None
         if position_mode == 'input' or num_encoder_layers or num_decoder_layers:
@@ -113,12 +137,16 @@ class MSFHead(MultiLabelClsHead):
     def _check_inputs(self, feats: Sequence[Tensor]) -> None:
         got = [tuple(x.shape) for x in feats]
         if len(feats) != self.num_scales:
-            raise ValueError(f'MSFHead was built with num_scales={self.num_scales}, but the neck '
-                             f"gave {len(feats)} maps of shapes {got}. Set `num_scales` to the "
-                             "number of the neck's `scales`.")
+            raise ValueError(
+                f'MSFHead was built with num_scales={self.num_scales}, but the neck '
+                f'gave {len(feats)} maps of shapes {got}. Set `num_scales` to the '
+                "number of the neck's `scales`."
+            )
         if any(x.dim() != 4 or x.shape[1] != self.embed_dims for x in feats):
-            raise ValueError(f'MSFHead takes maps of shape (B, {self.embed_dims}, h, w) '
-                             f'(embed_dims={self.embed_dims}), but the neck gave shapes {got}.')
+            raise ValueError(
+                f'MSFHead takes maps of shape (B, {self.embed_dims}, h, w) '
+                f'(embed_dims={self.embed_dims}), but the neck gave shapes {got}.'
+            )
 
     def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Maps to tokens (B, h*w, C) and, in mode ``'attention'``, positions (1, h*w, C)."""
@@ -152,9 +180,12 @@ class MSFHead(MultiLabelClsHead):
 
     def _queries(self, group: int) -> tuple[Tensor, Tensor | None, list[int]]:
         """First queries of a decoder's branches (1, Q, C), what every cross-attention adds to
-        them, and the queries of each branch."""
+        them, and the queries of each branch.
+        """
         step = self.num_scales if self.share_branches else 1
-        labels = self.label_embed[group * step:(group + 1) * step].flatten(0, 1)[None]  # (1, Q, C)
+        labels = self.label_embed[group * step : (group + 1) * step].flatten(0, 1)[
+            None
+        ]  # (1, Q, C)
         sizes = [self.num_queries] * step
         if self.query_mode == 'attention':
             return torch.zeros_like(labels), labels, sizes
@@ -208,9 +239,10 @@ class MSFHead(MultiLabelClsHead):
         for group, (memory, sizes, pos) in enumerate(self._encode(feats)):
             query, query_pos, query_sizes = self._queries(group)
             weights += cast(Decoder, self.decoders[group]).attention_weights(
-                query, memory, query_sizes, sizes, query_pos, pos, layer)
+                query, memory, query_sizes, sizes, query_pos, pos, layer
+            )
         maps = weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in feats])
-        return [x.repeat_interleave(self.group_size, dim=1)[:, :self.num_classes] for x in maps]
+        return [x.repeat_interleave(self.group_size, dim=1)[:, : self.num_classes] for x in maps]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Logits of shape (B, K) for ``num_scales`` maps (B, C, h_i, w_i)."""

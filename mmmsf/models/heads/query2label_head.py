@@ -8,10 +8,10 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor, nn
 
+from mmmsf.models.layers import Decoder, Encoder, GroupLinear
+from mmmsf.models.layers.sine_position import sine_position_encoding
 from mmmsf.registry import MODELS
 
-from ..layers import Decoder, Encoder, GroupLinear
-from ..layers.sine_position import sine_position_encoding
 from .attention_maps import weights_to_maps
 from .inputs import last_map
 
@@ -57,16 +57,29 @@ class Query2LabelHead(MultiLabelClsHead):
         ValueError: an argument is outside the values above.
     """
 
-    def __init__(self, num_classes: int, in_channels: int = 2048, embed_dims: int = 2048,
-                 num_heads: int = 4, feedforward_channels: int = 8192,
-                 num_encoder_layers: int = 1, num_decoder_layers: int = 2,
-                 decoder_self_attn: str = 'none', input_proj: bool = False, dropout: float = 0.1,
-                 act_cfg: dict | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 2048,
+        embed_dims: int = 2048,
+        num_heads: int = 4,
+        feedforward_channels: int = 8192,
+        num_encoder_layers: int = 1,
+        num_decoder_layers: int = 2,
+        decoder_self_attn: str = 'none',
+        input_proj: bool = False,
+        dropout: float = 0.1,
+        act_cfg: dict | None = None,
+        **kwargs: object,
+    ) -> None:
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
-        for name, value, low in (('num_classes', num_classes, 1), ('in_channels', in_channels, 1),
-                                 ('num_encoder_layers', num_encoder_layers, 0),
-                                 ('num_decoder_layers', num_decoder_layers, 1)):
+        for name, value, low in (
+            ('num_classes', num_classes, 1),
+            ('in_channels', in_channels, 1),
+            ('num_encoder_layers', num_encoder_layers, 0),
+            ('num_decoder_layers', num_decoder_layers, 1),
+        ):
             if value < low:
                 raise ValueError(f'`{name}` must be at least {low}, got {value}')
         if embed_dims < 4 or embed_dims % 4:
@@ -75,8 +88,13 @@ class Query2LabelHead(MultiLabelClsHead):
         self.in_channels = in_channels
         self.embed_dims = embed_dims
 
-        layer_args = (embed_dims, num_heads, feedforward_channels,
-                      partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')), dropout)
+        layer_args = (
+            embed_dims,
+            num_heads,
+            feedforward_channels,
+            partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')),
+            dropout,
+        )
         self.input_proj: nn.Conv2d | None = None
         if input_proj or in_channels != embed_dims:
             self.input_proj = nn.Conv2d(in_channels, embed_dims, 1)
@@ -109,8 +127,9 @@ class Query2LabelHead(MultiLabelClsHead):
             ValueError: the last map is not of that shape.
         """
         memory, pos, (h, w) = self._encode(feats)
-        return self.decoder(self.label_embed[None], memory, [self.num_classes], [h * w],
-                            memory_pos=pos)
+        return self.decoder(
+            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos
+        )
 
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
         """Where each class looks; as :meth:`MSFHead.attention_maps`, with a single scale.
@@ -120,8 +139,8 @@ class Query2LabelHead(MultiLabelClsHead):
         """
         memory, pos, (h, w) = self._encode(feats)
         weights = self.decoder.attention_weights(
-            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos,
-            layer=layer)
+            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos, layer=layer
+        )
         return weights_to_maps(weights, [(h, w)])
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:

@@ -8,7 +8,15 @@ from .group_linear import GroupLinear
 from .position import LearnedPositionEncoding
 
 __all__ = [
-    'SELF_ATTN_MODES', 'Decoder', 'DecoderLayer', 'Encoder', 'EncoderLayer', 'FeedForward',
-    'GroupLinear', 'LearnedPositionEncoding', 'MultiheadAttention', 'branch_attention',
+    'SELF_ATTN_MODES',
+    'Decoder',
+    'DecoderLayer',
+    'Encoder',
+    'EncoderLayer',
+    'FeedForward',
+    'GroupLinear',
+    'LearnedPositionEncoding',
+    'MultiheadAttention',
+    'branch_attention',
     'branch_attention_weights',
 ]

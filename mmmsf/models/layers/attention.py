@@ -20,8 +20,15 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).reshape(B, N, H * D)
 
 
-def branch_attention(query: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
-                     key_sizes: Sequence[int], num_heads: int, dropout: float) -> Tensor:
+def branch_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    query_sizes: Sequence[int],
+    key_sizes: Sequence[int],
+    num_heads: int,
+    dropout: float,
+) -> Tensor:
     """Scaled dot-product attention in which each branch sees only its own tokens.
 
     Args:
@@ -40,18 +47,25 @@ def branch_attention(query: Tensor, key: Tensor, value: Tensor, query_sizes: Seq
     B = key.shape[0]
     outputs = []
     for q, k, v in zip(
-            query.split(list(query_sizes), dim=1), key.split(list(key_sizes), dim=1),
-            value.split(list(key_sizes), dim=1), strict=True):
+        query.split(list(query_sizes), dim=1),
+        key.split(list(key_sizes), dim=1),
+        value.split(list(key_sizes), dim=1),
+        strict=True,
+    ):
         q = split_heads(q, num_heads).expand(B, -1, -1, -1)
         outputs.append(
             merge_heads(
                 F.scaled_dot_product_attention(
-                    q, split_heads(k, num_heads), split_heads(v, num_heads), dropout_p=dropout)))
+                    q, split_heads(k, num_heads), split_heads(v, num_heads), dropout_p=dropout
+                )
+            )
+        )
     return torch.cat(outputs, dim=1)
 
 
-def branch_attention_weights(query: Tensor, key: Tensor, query_sizes: Sequence[int],
-                             key_sizes: Sequence[int], num_heads: int) -> list[Tensor]:
+def branch_attention_weights(
+    query: Tensor, key: Tensor, query_sizes: Sequence[int], key_sizes: Sequence[int], num_heads: int
+) -> list[Tensor]:
     """The weights that :func:`branch_attention` applies to the values, written out.
 
     Never part of training or prediction: it holds every weight in memory.
@@ -63,10 +77,11 @@ def branch_attention_weights(query: Tensor, key: Tensor, query_sizes: Sequence[i
         For each branch (B, num_heads, query_sizes[i], key_sizes[i]); a row sums to one.
     """
     weights = []
-    for q, k in zip(query.split(list(query_sizes), dim=1), key.split(list(key_sizes), dim=1),
-                    strict=True):
+    for q, k in zip(
+        query.split(list(query_sizes), dim=1), key.split(list(key_sizes), dim=1), strict=True
+    ):
         q, k = split_heads(q, num_heads), split_heads(k, num_heads)  # (B, H, N, D)
-        scores = q @ k.transpose(-2, -1) / q.shape[-1]**0.5
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
         weights.append(scores.softmax(dim=-1))
     return weights
 
@@ -93,8 +108,14 @@ def folding_pays(num_queries: int, num_tokens: int, embed_dims: int, num_heads: 
     return N * C + Q * N > Q * C + H * Q * N
 
 
-def folded_attention(query: Tensor, key: Tensor, value: Tensor, in_proj_weight: Tensor,
-                     value_bias: Tensor, num_heads: int) -> Tensor:
+def folded_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    in_proj_weight: Tensor,
+    value_bias: Tensor,
+    num_heads: int,
+) -> Tensor:
     """Cross-attention that moves the key and value matrices from the tokens to the queries.
 
     q (W_k x)^T = (q W_k) x^T, and softmax(..) (W_v x) = (softmax(..) x) W_v: the same result as
@@ -145,8 +166,10 @@ class MultiheadAttention(nn.Module):
     def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if num_heads < 1 or embed_dims < 1 or embed_dims % num_heads:
-            raise ValueError('`embed_dims` must be a positive multiple of `num_heads`, got '
-                             f'embed_dims={embed_dims}, num_heads={num_heads}')
+            raise ValueError(
+                '`embed_dims` must be a positive multiple of `num_heads`, got '
+                f'embed_dims={embed_dims}, num_heads={num_heads}'
+            )
         self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.dropout = dropout
@@ -161,16 +184,25 @@ class MultiheadAttention(nn.Module):
         rows = slice(first * self.embed_dims, last * self.embed_dims)
         return self.in_proj_weight[rows], self.in_proj_bias[rows]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, query_sizes: Sequence[int],
-               key_sizes: Sequence[int]) -> Tensor:
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        query_sizes: Sequence[int],
+        key_sizes: Sequence[int],
+    ) -> Tensor:
         """Attention and output projection for projected tokens; shapes as
-        :func:`branch_attention`."""
+        :func:`branch_attention`.
+        """
         dropout = self.dropout if self.training else 0.0
         return self.out_proj(
-            branch_attention(query, key, value, query_sizes, key_sizes, self.num_heads, dropout))
+            branch_attention(query, key, value, query_sizes, key_sizes, self.num_heads, dropout)
+        )
 
-    def cross_attention(self, query: Tensor, memory: Sequence[BranchTokens],
-                        query_sizes: Sequence[int]) -> Tensor:
+    def cross_attention(
+        self, query: Tensor, memory: Sequence[BranchTokens], query_sizes: Sequence[int]
+    ) -> Tensor:
         """Attention to other tokens, and output projection.
 
         Args:
@@ -183,14 +215,21 @@ class MultiheadAttention(nn.Module):
         """
         dropout = self.dropout if self.training else 0.0
         outputs = []
-        for q, (key, value, projected) in zip(query.split(list(query_sizes), dim=1), memory,
-                                              strict=True):
+        for q, (key, value, projected) in zip(
+            query.split(list(query_sizes), dim=1), memory, strict=True
+        ):
             if projected:
-                outputs.append(branch_attention(q, key, value, [q.shape[1]], [key.shape[1]],
-                                                self.num_heads, dropout))
+                outputs.append(
+                    branch_attention(
+                        q, key, value, [q.shape[1]], [key.shape[1]], self.num_heads, dropout
+                    )
+                )
             else:
-                outputs.append(folded_attention(q, key, value, self.in_proj_weight,
-                                                self.in_proj(2, 3)[1], self.num_heads))
+                outputs.append(
+                    folded_attention(
+                        q, key, value, self.in_proj_weight, self.in_proj(2, 3)[1], self.num_heads
+                    )
+                )
         return self.out_proj(torch.cat(outputs, dim=1))
 
     def self_attention(self, x: Tensor, sizes: Sequence[int], pos: Tensor | None = None) -> Tensor:

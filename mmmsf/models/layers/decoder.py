@@ -31,9 +31,15 @@ class DecoderLayer(nn.Module):
         self_attn: whether the queries first attend to each other.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, feedforward_channels: int,
-                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0,
-                 self_attn: bool = False) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int,
+        act: Callable[[], nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
+        self_attn: bool = False,
+    ) -> None:
         super().__init__()
         self.self_attn: MultiheadAttention | None = None
         if self_attn:
@@ -45,8 +51,9 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(embed_dims)
         self.dropout = nn.Dropout(dropout)
 
-    def project_query(self, x: Tensor, query_sizes: Sequence[int],
-                      query_pos: Tensor | None) -> tuple[Tensor, Tensor]:
+    def project_query(
+        self, x: Tensor, query_sizes: Sequence[int], query_pos: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """What comes before the cross-attention.
 
         Args:
@@ -59,11 +66,17 @@ class DecoderLayer(nn.Module):
         if self.self_attn is not None:
             attended = self.self_attn.self_attention(x, query_sizes, query_pos)
             x = self.norm1(x + self.dropout(attended))
-        return x, F.linear(x if query_pos is None else x + query_pos,
-                           *self.cross_attn.in_proj(0, 1))
+        return x, F.linear(
+            x if query_pos is None else x + query_pos, *self.cross_attn.in_proj(0, 1)
+        )
 
-    def forward(self, x: Tensor, memory: Sequence[BranchTokens], query_sizes: Sequence[int],
-                query_pos: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        memory: Sequence[BranchTokens],
+        query_sizes: Sequence[int],
+        query_pos: Tensor | None = None,
+    ) -> Tensor:
         """Refine the queries.
 
         Args:
@@ -107,9 +120,16 @@ class Decoder(nn.Module):
         ValueError: ``self_attn`` is not one of the four modes.
     """
 
-    def __init__(self, num_layers: int, embed_dims: int, num_heads: int, feedforward_channels: int,
-                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0,
-                 self_attn: str = 'none') -> None:
+    def __init__(
+        self,
+        num_layers: int,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int,
+        act: Callable[[], nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
+        self_attn: str = 'none',
+    ) -> None:
         super().__init__()
         if self_attn not in SELF_ATTN_MODES:
             raise ValueError(f'`self_attn` must be one of {SELF_ATTN_MODES}, got {self_attn!r}')
@@ -117,9 +137,15 @@ class Decoder(nn.Module):
         self.fold: bool | None = None
         self.layers = nn.ModuleList(
             DecoderLayer(
-                embed_dims, num_heads, feedforward_channels, act, dropout,
-                self_attn == 'all' or self_attn == ('rest' if index else 'first'))
-            for index in range(num_layers))
+                embed_dims,
+                num_heads,
+                feedforward_channels,
+                act,
+                dropout,
+                self_attn == 'all' or self_attn == ('rest' if index else 'first'),
+            )
+            for index in range(num_layers)
+        )
         self.norm = nn.LayerNorm(embed_dims)
 
     def project_memory(self, memory: Tensor, pos: Tensor | None) -> list[tuple[Tensor, Tensor]]:
@@ -148,39 +174,59 @@ class Decoder(nn.Module):
     def _folds(self, memory: Tensor, num_queries: int, num_tokens: int) -> bool:
         """Whether a branch's tokens are left unprojected.
 
-        By default on a CPU alone, see tools/analysis/BENCHMARKS.md, and never for a size that an
+        By default on a CPU alone, see tools/benchmark/README.md, and never for a size that an
         export keeps free.
         """
         attention = cast(DecoderLayer, self.layers[0]).cross_attn
         fold = memory.device.type == 'cpu' if self.fold is None else self.fold
-        return (fold and isinstance(num_tokens, int)
-                and not (self.training and self.dropout)
-                and folding_pays(num_queries, num_tokens, attention.embed_dims,
-                                 attention.num_heads))
+        return (
+            fold
+            and isinstance(num_tokens, int)
+            and not (self.training and self.dropout)
+            and folding_pays(num_queries, num_tokens, attention.embed_dims, attention.num_heads)
+        )
 
-    def _memory_of_layers(self, memory: Tensor, pos: Tensor | None, query_sizes: Sequence[int],
-                          key_sizes: Sequence[int]) -> list[list[BranchTokens]]:
+    def _memory_of_layers(
+        self,
+        memory: Tensor,
+        pos: Tensor | None,
+        query_sizes: Sequence[int],
+        key_sizes: Sequence[int],
+    ) -> list[list[BranchTokens]]:
         """For each layer the tokens of each branch, projected where that is less work."""
         sizes = list(key_sizes)
         folded = [self._folds(memory, *pair) for pair in zip(query_sizes, sizes, strict=True)]
         if not any(folded):
-            return [[BranchTokens(*pair) for pair in zip(
-                key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True)]
-                for key, value in self.project_memory(memory, pos)]
+            return [
+                [
+                    BranchTokens(*pair)
+                    for pair in zip(key.split(sizes, dim=1), value.split(sizes, dim=1), strict=True)
+                ]
+                for key, value in self.project_memory(memory, pos)
+            ]
         values = memory.split(sizes, dim=1)
         keys = values if pos is None else (memory + pos).split(sizes, dim=1)
         layers: list[list[BranchTokens]] = [[] for _ in self.layers]
         positions = [None] * len(sizes) if pos is None else pos.split(sizes, dim=1)
         for fold, key, value, position in zip(folded, keys, values, positions, strict=True):
-            branch = ([BranchTokens(key, value, False)] * len(layers) if fold else
-                      [BranchTokens(*pair) for pair in self.project_memory(value, position)])
+            branch = (
+                [BranchTokens(key, value, False)] * len(layers)
+                if fold
+                else [BranchTokens(*pair) for pair in self.project_memory(value, position)]
+            )
             for layer, tokens in zip(layers, branch, strict=True):
                 layer.append(tokens)
         return layers
 
-    def forward(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
-                key_sizes: Sequence[int], query_pos: Tensor | None = None,
-                memory_pos: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        memory: Tensor,
+        query_sizes: Sequence[int],
+        key_sizes: Sequence[int],
+        query_pos: Tensor | None = None,
+        memory_pos: Tensor | None = None,
+    ) -> Tensor:
         """Gather from the memory what each query asks for.
 
         Args:
@@ -201,9 +247,16 @@ class Decoder(nn.Module):
             query = layer(query, tokens, query_sizes, query_pos)
         return self.norm(query)
 
-    def attention_weights(self, query: Tensor, memory: Tensor, query_sizes: Sequence[int],
-                          key_sizes: Sequence[int], query_pos: Tensor | None = None,
-                          memory_pos: Tensor | None = None, layer: int = -1) -> list[Tensor]:
+    def attention_weights(
+        self,
+        query: Tensor,
+        memory: Tensor,
+        query_sizes: Sequence[int],
+        key_sizes: Sequence[int],
+        query_pos: Tensor | None = None,
+        memory_pos: Tensor | None = None,
+        layer: int = -1,
+    ) -> list[Tensor]:
         """Cross-attention weights of one layer, written out, from projected keys.
 
         Args:
@@ -218,8 +271,10 @@ class Decoder(nn.Module):
         """
         num_layers = len(self.layers)
         if not -num_layers <= layer < num_layers:
-            raise ValueError(f'`layer` must be from {-num_layers} to {num_layers - 1} for '
-                             f'{num_layers} decoder layers, got {layer}')
+            raise ValueError(
+                f'`layer` must be from {-num_layers} to {num_layers - 1} for '
+                f'{num_layers} decoder layers, got {layer}'
+            )
         index = layer % num_layers
         layers = self._memory_of_layers(memory, memory_pos, query_sizes, key_sizes)
         for block, tokens in zip(self.layers[:index], layers, strict=False):
@@ -228,13 +283,15 @@ class Decoder(nn.Module):
         _, query = block.project_query(query, query_sizes, query_pos)
         key, _ = self.project_memory(memory, memory_pos)[index]
         return branch_attention_weights(
-            query, key, query_sizes, key_sizes, block.cross_attn.num_heads)
+            query, key, query_sizes, key_sizes, block.cross_attn.num_heads
+        )
 
 
 @contextlib.contextmanager
 def projected_memory(model: nn.Module) -> Iterator[None]:
     """Let every :class:`Decoder` in a model project its memory, as the paper's arithmetic has it:
-    the same results, on every device the same operations."""
+    the same results, on every device the same operations.
+    """
     decoders = [module for module in model.modules() if isinstance(module, Decoder)]
     before = [decoder.fold for decoder in decoders]
     for decoder in decoders:

@@ -19,8 +19,14 @@ class EncoderLayer(nn.Module):
         dropout: dropout probability, in attention, feed-forward and residuals.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, feedforward_channels: int,
-                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int,
+        act: Callable[[], nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.self_attn = MultiheadAttention(embed_dims, num_heads, dropout)
         self.norm1 = nn.LayerNorm(embed_dims)
@@ -49,12 +55,20 @@ class Encoder(nn.Module):
         dropout: dropout probability.
     """
 
-    def __init__(self, num_layers: int, embed_dims: int, num_heads: int, feedforward_channels: int,
-                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        num_layers: int,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int,
+        act: Callable[[], nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             EncoderLayer(embed_dims, num_heads, feedforward_channels, act, dropout)
-            for _ in range(num_layers))
+            for _ in range(num_layers)
+        )
 
     def forward(self, x: Tensor, sizes: Sequence[int], pos: Tensor | None = None) -> Tensor:
         """Encode the tokens of all branches.

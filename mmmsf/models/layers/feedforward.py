@@ -15,8 +15,13 @@ class FeedForward(nn.Module):
         dropout: probability of dropping a hidden unit in training.
     """
 
-    def __init__(self, embed_dims: int, feedforward_channels: int,
-                 act: Callable[[], nn.Module] = nn.ReLU, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        embed_dims: int,
+        feedforward_channels: int,
+        act: Callable[[], nn.Module] = nn.ReLU,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.linear1 = nn.Linear(embed_dims, feedforward_channels)
         self.act = act()

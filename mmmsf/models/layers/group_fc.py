@@ -38,4 +38,4 @@ class GroupFullyConnected(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, K) of group features (B, G, C)."""
         scores = torch.einsum('bgc,gcn->bgn', x, self.weight)
-        return scores.flatten(1)[:, :self.num_classes] + self.bias
+        return scores.flatten(1)[:, : self.num_classes] + self.bias

@@ -21,8 +21,9 @@ def resample_table(table: Tensor, size: int) -> Tensor:
     if len(table) == size:
         return table
     # As an image of one column: torch repeats the gradient of this to the bit, not of 'linear'.
-    return F.interpolate(table.t()[None, :, :, None], size=(size, 1), mode='bilinear',
-                         align_corners=True)[0, :, :, 0].t()
+    return F.interpolate(
+        table.t()[None, :, :, None], size=(size, 1), mode='bilinear', align_corners=True
+    )[0, :, :, 0].t()
 
 
 class LearnedPositionEncoding(nn.Module):
@@ -63,7 +64,9 @@ class LearnedPositionEncoding(nn.Module):
             if table is not None and table.shape[1:] == own.shape[1:] and len(table) != len(own):
                 print_log(
                     f'{prefix}{name}: the checkpoint has {len(table)} positions, the model '
-                    f'{len(own)}; resampled.', logger='current')
+                    f'{len(own)}; resampled.',
+                    logger='current',
+                )
                 state_dict[prefix + name] = resample_table(table, len(own))
         state_dict.setdefault(prefix + 'trained_grid', self.trained_grid)
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -88,7 +91,9 @@ class LearnedPositionEncoding(nn.Module):
             self._reported.add(key)
             print_log(
                 f'Position tables of branch {branch} interpolated from {trained[0]}x{trained[1]} '
-                f'to {size[0]}x{size[1]} positions.', logger='current')
+                f'to {size[0]}x{size[1]} positions.',
+                logger='current',
+            )
 
     def forward(self, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Encode the positions of every branch's map.
@@ -104,11 +109,14 @@ class LearnedPositionEncoding(nn.Module):
             trained = self._trained_size(branch, height, width)
             if [height, width] != trained:
                 self._report(branch, (height, width), trained)
-            rows = resample_table(self.row_embed[:trained[0]], height)
-            cols = resample_table(self.col_embed[:trained[1]], width)
-            pos = torch.cat([
-                cols[None].expand(height, -1, -1),  # (h, w, C/2)
-                rows[:, None].expand(-1, width, -1),  # (h, w, C/2)
-            ], dim=-1)
+            rows = resample_table(self.row_embed[: trained[0]], height)
+            cols = resample_table(self.col_embed[: trained[1]], width)
+            pos = torch.cat(
+                [
+                    cols[None].expand(height, -1, -1),  # (h, w, C/2)
+                    rows[:, None].expand(-1, width, -1),  # (h, w, C/2)
+                ],
+                dim=-1,
+            )
             encodings.append(pos.flatten(0, 1))  # (h*w, C)
         return encodings

@@ -46,12 +46,14 @@ class HierarchicalScaleAttention(nn.Module):
         ValueError: ``interpolation`` is not one of the four modes.
     """
 
-    def __init__(self, embed_dims: int, interpolation: str = 'bilinear',
-                 gate: bool = False) -> None:
+    def __init__(
+        self, embed_dims: int, interpolation: str = 'bilinear', gate: bool = False
+    ) -> None:
         super().__init__()
         if interpolation not in INTERPOLATIONS:
-            raise ValueError(f'`interpolation` must be one of {INTERPOLATIONS}, '
-                             f'got {interpolation!r}')
+            raise ValueError(
+                f'`interpolation` must be one of {INTERPOLATIONS}, got {interpolation!r}'
+            )
         self.interpolation = interpolation
         self.gate = nn.Parameter(torch.zeros(embed_dims, 1, 1)) if gate else None
 

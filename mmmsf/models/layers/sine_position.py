@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 
-def _encode_axis(size: int, channels: int, temperature: float, device: torch.device,
-                 dtype: torch.dtype) -> Tensor:
+def _encode_axis(
+    size: int, channels: int, temperature: float, device: torch.device, dtype: torch.dtype
+) -> Tensor:
     """Sine and cosine of every place on one axis, alternating: (size, channels)."""
     place = torch.arange(1, size + 1, device=device, dtype=dtype) * (2 * math.pi / size)
     exponent = torch.arange(channels // 2, device=device, dtype=dtype) * (2 / channels)
@@ -15,10 +16,14 @@ def _encode_axis(size: int, channels: int, temperature: float, device: torch.dev
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 
 
-def sine_position_encoding(height: int, width: int, embed_dims: int,
-                           temperature: float = 10000.0,
-                           device: torch.device | str = 'cpu',
-                           dtype: torch.dtype = torch.float32) -> Tensor:
+def sine_position_encoding(
+    height: int,
+    width: int,
+    embed_dims: int,
+    temperature: float = 10000.0,
+    device: torch.device | str = 'cpu',
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     r"""Encode rows and columns by waves of falling frequency, row half first.
 
     Row r of H rows stands at :math:`u = 2 \pi (r + 1) / H`; channels 2j and
@@ -49,8 +54,11 @@ def sine_position_encoding(height: int, width: int, embed_dims: int,
     wide = torch.promote_types(dtype, torch.float32)  # half precision would blur the angles
     rows = _encode_axis(height, half, temperature, device, wide)
     cols = _encode_axis(width, half, temperature, device, wide)
-    pos = torch.cat([
-        rows[:, None].expand(-1, width, -1),  # (H, W, C/2)
-        cols[None].expand(height, -1, -1),  # (H, W, C/2)
-    ], dim=-1)
+    pos = torch.cat(
+        [
+            rows[:, None].expand(-1, width, -1),  # (H, W, C/2)
+            cols[None].expand(height, -1, -1),  # (H, W, C/2)
+        ],
+        dim=-1,
+    )
     return pos.flatten(0, 1).to(dtype)  # (H*W, C)

@@ -19,8 +19,14 @@ def _focus(probability: Tensor, gamma: float, detach: bool) -> Tensor:
     return probability.clamp(min=tiny) ** gamma
 
 
-def asymmetric_loss(pred: Tensor, target: Tensor, gamma_pos: float = 0.0, gamma_neg: float = 4.0,
-                    clip: float = 0.0, detach_focus: bool = True) -> Tensor:
+def asymmetric_loss(
+    pred: Tensor,
+    target: Tensor,
+    gamma_pos: float = 0.0,
+    gamma_neg: float = 4.0,
+    clip: float = 0.0,
+    detach_focus: bool = True,
+) -> Tensor:
     r"""Asymmetric loss of each element.
 
     With :math:`p = \sigma(x)` and :math:`p_m = \max(p - m, 0)`,
@@ -50,8 +56,10 @@ def asymmetric_loss(pred: Tensor, target: Tensor, gamma_pos: float = 0.0, gamma_
         ValueError: the shapes differ.
     """
     if pred.shape != target.shape:
-        raise ValueError('`pred` and `target` must have one shape, got '
-                         f'{tuple(pred.shape)} and {tuple(target.shape)}')
+        raise ValueError(
+            '`pred` and `target` must have one shape, got '
+            f'{tuple(pred.shape)} and {tuple(target.shape)}'
+        )
     with torch.autocast(pred.device.type, enabled=False):
         logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
         target = target.to(logits.dtype)
@@ -72,8 +80,9 @@ def asymmetric_loss(pred: Tensor, target: Tensor, gamma_pos: float = 0.0, gamma_
         return loss.where(target >= 0, torch.zeros_like(loss))
 
 
-def reduce_loss(loss: Tensor, weight: Tensor | None, reduction: str,
-                avg_factor: float | None) -> Tensor:
+def reduce_loss(
+    loss: Tensor, weight: Tensor | None, reduction: str, avg_factor: float | None
+) -> Tensor:
     """Weight and reduce elementwise losses.
 
     Args:
@@ -124,13 +133,20 @@ class AsymmetricLoss(nn.Module):
             ``reduction`` is unknown.
     """
 
-    def __init__(self, gamma_pos: float = 0.0, gamma_neg: float = 4.0, clip: float = 0.0,
-                 detach_focus: bool = True, reduction: str = 'mean',
-                 loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        gamma_pos: float = 0.0,
+        gamma_neg: float = 4.0,
+        clip: float = 0.0,
+        detach_focus: bool = True,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         if gamma_pos < 0 or gamma_neg < 0:
-            raise ValueError('`gamma_pos` and `gamma_neg` must not be negative, got '
-                             f'{gamma_pos} and {gamma_neg}')
+            raise ValueError(
+                f'`gamma_pos` and `gamma_neg` must not be negative, got {gamma_pos} and {gamma_neg}'
+            )
         if not 0 <= clip < 1:
             raise ValueError(f'`clip` must be in [0, 1), got {clip}')
         if reduction not in REDUCTIONS:
@@ -142,9 +158,14 @@ class AsymmetricLoss(nn.Module):
         self.reduction = reduction
         self.loss_weight = loss_weight
 
-    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None,
-                avg_factor: float | None = None,
-                reduction_override: str | None = None) -> Tensor:
+    def forward(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
         """Loss of logits ``pred`` (B, K) for ``target`` (B, K); below 0 is ignored.
 
         Args:
@@ -157,7 +178,9 @@ class AsymmetricLoss(nn.Module):
         Returns:
             A scalar, or (B, K) with reduction ``'none'``.
         """
-        loss = asymmetric_loss(pred, target, self.gamma_pos, self.gamma_neg, self.clip,
-                               self.detach_focus)
-        return self.loss_weight * reduce_loss(loss, weight, reduction_override or self.reduction,
-                                              avg_factor)
+        loss = asymmetric_loss(
+            pred, target, self.gamma_pos, self.gamma_neg, self.clip, self.detach_focus
+        )
+        return self.loss_weight * reduce_loss(
+            loss, weight, reduction_override or self.reduction, avg_factor
+        )

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmmsf.models.layers.scale_attention import HierarchicalScaleAttention, resize_map
 from mmmsf.registry import MODELS
-
-from ..layers.scale_attention import HierarchicalScaleAttention, resize_map
 
 SCALES = ('large', 'medium', 'small')
 
@@ -43,18 +42,29 @@ class MSFNeck(BaseModule):
         ValueError: an argument is outside the values above.
     """
 
-    def __init__(self, in_channels: Sequence[int], embed_dims: int = 512,
-                 scales: Sequence[str] = SCALES, fuse: bool = True,
-                 interpolation: str = 'bilinear', stride_padding: int = 1,
-                 product_gate: bool = False, init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        embed_dims: int = 512,
+        scales: Sequence[str] = SCALES,
+        fuse: bool = True,
+        interpolation: str = 'bilinear',
+        stride_padding: int = 1,
+        product_gate: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         if len(in_channels) not in (1, 2):
-            raise ValueError('`in_channels` must name the channels of the last two backbone stages '
-                             f'(or of one single map), got {in_channels}')
+            raise ValueError(
+                '`in_channels` must name the channels of the last two backbone stages '
+                f'(or of one single map), got {in_channels}'
+            )
         if not scales or list(scales) != [scale for scale in SCALES if scale in scales]:
-            raise ValueError('`scales` must be a non-empty subsequence of '
-                             f'{SCALES}, in that order, got {tuple(scales)}')
+            raise ValueError(
+                '`scales` must be a non-empty subsequence of '
+                f'{SCALES}, in that order, got {tuple(scales)}'
+            )
         if stride_padding not in (0, 1):
             raise ValueError(f'`stride_padding` must be 0 or 1, got {stride_padding}')
         self.in_channels = in_channels
@@ -68,7 +78,8 @@ class MSFNeck(BaseModule):
             self.convs['medium'] = nn.Conv2d(in_channels[-1], embed_dims, 1)
         if 'small' in scales:
             self.convs['small'] = nn.Conv2d(
-                in_channels[-1], embed_dims, 3, stride=2, padding=stride_padding)
+                in_channels[-1], embed_dims, 3, stride=2, padding=stride_padding
+            )
         hsa = HierarchicalScaleAttention(embed_dims, interpolation, product_gate)
         self.scale_attention = hsa if fuse and len(self.scales) > 1 else None
 
@@ -78,18 +89,21 @@ class MSFNeck(BaseModule):
             raise ValueError(
                 f'MSFNeck was built with in_channels={self.in_channels} and takes '
                 f'{len(self.in_channels)} feature maps, but the backbone gave {len(inputs)} with '
-                f"shapes {got}. Set the backbone's `out_indices` or the neck's `in_channels`.")
+                f"shapes {got}. Set the backbone's `out_indices` or the neck's `in_channels`."
+            )
         for x, channels in zip(inputs, self.in_channels, strict=True):
             if x.dim() != 4 or x.shape[1] != channels:
                 raise ValueError(
                     'MSFNeck takes maps of shape (B, C, h, w) with '
                     f'C = in_channels = {self.in_channels}, but the backbone gave shapes {got}. '
-                    "Set the neck's `in_channels`, or `out_type='featmap'` for a ViT.")
+                    "Set the neck's `in_channels`, or `out_type='featmap'` for a ViT."
+                )
         if 'small' in self.scales and not self.stride_padding and min(got[-1][-2:]) < 3:
             raise ValueError(
                 'with stride_padding=0 the 3x3 convolution of the small scale needs a last map of '
                 f'at least 3 x 3, but the backbone gave shapes {got}. Use larger '
-                'images or stride_padding=1.')
+                'images or stride_padding=1.'
+            )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Make one map for each scale.

@@ -1,0 +1,155 @@
+"""A trained model ready to predict, from a checkpoint and, where it lacks one, a config."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+from mmpretrain.models import ImageClassifier
+from numpy.typing import NDArray
+
+from mmmsf.utils.config_file import read_config
+
+from .config_text import config_from_text
+from .files import read_checkpoint
+from .fit import checkpoint_classes, load_weights
+
+# Arguments by which a model would load weights of its own.
+_OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """What prediction needs to know, K classes.
+
+    Attributes:
+        model: on its device, in evaluation mode.
+        cfg: the config it was built from.
+        classes: K names.
+        thresholds: (K,) float32; a score of at least this is a positive decision.
+        meta: the checkpoint's meta data.
+    """
+
+    model: ImageClassifier
+    cfg: Config
+    classes: tuple[str, ...]
+    thresholds: NDArray[np.float32]
+    meta: dict[str, Any]
+
+    @property
+    def pipeline(self) -> list[dict[str, Any]]:
+        """Config of the test pipeline."""
+        loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader')
+        if loader is None:
+            raise ValueError('the config has no `test_dataloader` and so no test pipeline')
+        return list(loader.dataset.pipeline)
+
+
+def _without_init(cfg: Any) -> Any:
+    """A copy that names no other weights: ours are loaded, nothing must be fetched."""
+    if isinstance(cfg, dict):
+        return {
+            key: _without_init(value) for key, value in cfg.items() if key not in _OTHER_WEIGHTS
+        }
+    if isinstance(cfg, list | tuple):
+        return type(cfg)(_without_init(value) for value in cfg)
+    return cfg
+
+
+def build_model(cfg: Config) -> ImageClassifier:
+    """Build the config's model with random weights, in evaluation mode.
+
+    Raises:
+        ValueError: the config has no model.
+    """
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError(f'the config {cfg.filename or ""} has no `model`')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model_cfg = _without_init(cfg.model.to_dict())
+        preprocessor = model_cfg.get('data_preprocessor') or cfg.get('data_preprocessor')
+        if preprocessor is not None:
+            model_cfg['data_preprocessor'] = dict(preprocessor)
+        return ROOT_MODELS.build(model_cfg).eval()
+
+
+def _classes(meta: dict[str, Any], cfg: Config, num_classes: int) -> tuple[str, ...]:
+    names = checkpoint_classes(meta)
+    if names is None:
+        for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+            found = (cfg.get(loader) or {}).get('dataset', {}).get('metainfo') or {}
+            names = names or found.get('classes')
+    if names is None:
+        return tuple(map(str, range(num_classes)))
+    if len(names) != num_classes:
+        raise ValueError(f'the checkpoint names {len(names)} classes, its model has {num_classes}')
+    return tuple(map(str, names))
+
+
+def _thresholds(meta: dict[str, Any], thr: float | None, num_classes: int) -> NDArray[np.float32]:
+    """Those tuned and stored in the checkpoint, else the head's, else 0.5."""
+    stored = meta.get('thresholds')
+    if stored is None:
+        return np.full(num_classes, 0.5 if thr is None else thr, np.float32)
+    try:
+        values = np.asarray(stored, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'the thresholds in the checkpoint must be numbers, got {stored!r:.200}'
+        ) from error
+    if values.shape != (num_classes,) or not np.isfinite(values).all():
+        raise ValueError(
+            f'the thresholds in the checkpoint must be {num_classes} finite numbers, '
+            f'got shape {values.shape}'
+        )
+    return values
+
+
+def load_model(
+    checkpoint: str | Path,
+    config: str | Path | Config | None = None,
+    device: str | torch.device | None = None,
+) -> LoadedModel:
+    """Load a trained multi-label model.
+
+    Args:
+        checkpoint: a ``.pth`` of a training run or a file of ``tools/publish_model.py``. The
+            averaged weights are taken where the run kept an average.
+        config: by default the one that the checkpoint carries, read as data.
+        device: by default the GPU where there is one.
+
+    Returns:
+        The model with its classes and thresholds.
+
+    Raises:
+        FileNotFoundError: checkpoint or config does not exist.
+        ValueError: the checkpoint cannot be read, carries no config where none is given, or its
+            weights do not fit.
+    """
+    found = read_checkpoint(checkpoint)
+    meta = found['meta']
+    if config is None:
+        if not isinstance(meta.get('cfg'), str):
+            raise ValueError(f'{checkpoint} carries no config; name one')
+        try:
+            config = config_from_text(meta['cfg'])
+        except ValueError as error:
+            raise ValueError(f'the config in {checkpoint}: {error}') from error
+    cfg = config if isinstance(config, Config) else read_config(config)
+    model = build_model(cfg)
+    load_weights(model, found['state_dict'], str(checkpoint))
+    num_classes = getattr(model.head, 'num_classes', None)
+    if num_classes is None:
+        raise ValueError(f'{type(model.head).__name__} does not say its `num_classes`')
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return LoadedModel(
+        model.to(device),
+        cfg,
+        _classes(meta, cfg, num_classes),
+        _thresholds(meta, getattr(model.head, 'thr', None), num_classes),
+        meta,
+    )

@@ -1,0 +1,5 @@
+"""Scaled digits, the embedded data set."""
+
+from .scaled_digits import ScaledDigits
+
+__all__ = ['ScaledDigits']

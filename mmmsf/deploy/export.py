@@ -1,0 +1,199 @@
+"""ONNX files that take RGB images of 0 to 255 and give scores."""
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.version import __version__
+
+from .export_check import check_onnx, other_size
+from .pipeline_images import pipeline_images, set_pipeline_size
+from .score_model import ScoreModel
+
+META_KEY = 'mmmsf'  # the metadata_props entry that holds our data as JSON
+FORMAT = 1
+_LOADERS = ('LoadImage', 'LoadImageFromFile')
+_LOADER_KEYS = {'type', 'max_pixels', 'backend_args'}  # any other may change the pixels
+_PACKERS = ('PackInputs',)
+
+
+def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """What a test pipeline does between reading and packing, as far as a file can say it.
+
+    Returns:
+        ``dict(width=, height=, interpolation=)``, or None when images keep their size.
+
+    Raises:
+        ValueError: the pipeline has another step than reading, one plain Resize and packing.
+    """
+    resize = None
+    for step in pipeline:
+        name = str(step['type']).rsplit('.', 1)[-1]
+        if name in _PACKERS or (name in _LOADERS and not step.keys() - _LOADER_KEYS):
+            continue
+        scale = step.get('scale')
+        plain = (
+            name == 'Resize'
+            and resize is None
+            and scale is not None
+            and not step.get('keep_ratio')
+            and step.get('backend', 'cv2') == 'cv2'
+        )
+        if not plain or scale is None:
+            raise ValueError(
+                f'the test pipeline has the step {dict(step)}; an exported model can '
+                'only repeat one Resize to a fixed size by cv2'
+            )
+        width, height = (scale, scale) if isinstance(scale, int) else scale
+        resize = dict(
+            width=int(width),
+            height=int(height),
+            interpolation=step.get('interpolation', 'bilinear'),
+        )
+    return resize
+
+
+def describe(
+    loaded: LoadedModel, size: tuple[int, int] | None, resize: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What a program needs beside the graph, as plain data; ``size`` None: any."""
+    preprocessor = loaded.model.data_preprocessor
+    normalize = preprocessor._enable_normalize
+    return dict(
+        format=FORMAT,
+        mmmsf_version=__version__,
+        classes=list(loaded.classes),
+        thresholds=[float(value) for value in loaded.thresholds],
+        size=None if size is None else list(size),
+        resize=resize,
+        input=dict(name='images', color='rgb', range=[0, 255], layout='NCHW', dtype='float32'),
+        folded=dict(
+            to_rgb=bool(preprocessor.to_rgb),
+            mean=preprocessor.mean.flatten().tolist() if normalize else None,
+            std=preprocessor.std.flatten().tolist() if normalize else None,
+            sigmoid=True,
+        ),
+    )
+
+
+def _trace(
+    graph: ScoreModel, size: tuple[int, int], any_size: bool, opset: int, path: Path
+) -> None:
+    """Export with a dynamic batch; the exporter's talk is dropped."""
+    dims = {0: torch.export.Dim.DYNAMIC}
+    if any_size:
+        dims |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    images = torch.rand(2, 3, *size) * 255
+    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        graph(images)  # fills caches whose filling cannot be traced
+        try:
+            torch.onnx.export(
+                graph,
+                (images,),
+                str(path),
+                dynamo=True,
+                opset_version=opset,
+                dynamic_shapes=(dims,),
+                input_names=['images'],
+                output_names=['scores'],
+                external_data=False,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter raises many types, with pages of text
+            cause = str(error.__cause__ or error).strip().splitlines() or ['']
+            raise ValueError(
+                f"torch's exporter cannot export this model with {'any' if any_size else 'a fixed'}"
+                f' image size and opset {opset} ({cause[0][:300]})'
+                + ('; try a fixed size' if any_size else '')
+            ) from error
+
+
+def _finish(path: Path, meta: dict[str, Any]) -> None:
+    """Name the axes, drop the exporter's notes (they hold paths of this machine), add ours."""
+    import onnx
+
+    proto = onnx.load(path)
+    del proto.graph.value_info[:]  # they name the axes as the exporter did
+    for item in [
+        *proto.graph.node,
+        *proto.graph.input,
+        *proto.graph.output,
+        *proto.graph.initializer,
+        *proto.functions,
+        proto.graph,
+        proto,
+    ]:
+        if hasattr(item, 'metadata_props'):
+            del item.metadata_props[:]
+    for node in proto.graph.node:
+        node.doc_string = ''
+    axes = ('batch', None, 'height', 'width')
+    for dim, name in zip(proto.graph.input[0].type.tensor_type.shape.dim, axes, strict=True):
+        if name is not None and not dim.dim_value:
+            dim.dim_param = name
+    proto.graph.output[0].type.tensor_type.shape.dim[0].dim_param = 'batch'
+    onnx.helper.set_model_props(proto, {META_KEY: json.dumps(meta)})
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+def export_onnx(
+    loaded: LoadedModel,
+    path: str | Path,
+    size: tuple[int, int] | None = None,
+    dynamic_size: bool = False,
+    opset: int = 18,
+    check: bool = True,
+    files: Sequence[str | Path] = (),
+) -> dict[str, Any]:
+    """Write a model as ONNX: ``images`` (B, 3, H, W) in, ``scores`` (B, K) out.
+
+    ``images`` is float32, RGB, 0 to 255; normalisation and sigmoid are in the graph. The batch is
+    free. The entry ``mmmsf`` of the file's metadata holds, as JSON, what :func:`describe` gives.
+
+    Args:
+        loaded: the model, on the CPU.
+        path: file to write, whole or not at all.
+        size: (height, width) of the images; by default that of the test pipeline's Resize, without
+            one that of the first image.
+        dynamic_size: let height and width be free too.
+        opset: version of the operator set, at least 18.
+        check: compare with the torch model before the file is put in place.
+        files: images to check with; by default some of the config's test set.
+
+    Returns:
+        The metadata, with the largest difference seen as ``difference`` (None if not checked).
+
+    Raises:
+        ValueError: the model or its test pipeline cannot be exported, or the check fails.
+        ImportError: onnx, onnxscript or, for the check, onnxruntime is missing.
+    """
+    path = Path(path)
+    pipeline = set_pipeline_size(loaded.pipeline, size)
+    resize = pipeline_resize(pipeline)
+    if size is None and resize is not None:
+        size = resize['height'], resize['width']
+    images = []
+    if check or size is None:
+        images = pipeline_images(loaded.cfg, pipeline, files, 3)
+        size = size or images[0].shape[:2]
+    meta = describe(loaded, None if dynamic_size else size, resize)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft = Path(folder) / 'model.onnx'
+        _trace(ScoreModel(loaded.model, dynamic_size), size, dynamic_size, opset, draft)
+        _finish(draft, meta)
+        difference = None
+        if check:
+            sizes = [size, other_size(size)] if dynamic_size else [size]
+            difference = max(check_onnx(draft, loaded.model, images, one) for one in sizes)
+        os.replace(draft, path)
+    return dict(**meta, difference=difference)

@@ -1,0 +1,83 @@
+"""Whether an exported model gives the scores of the model it came from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmpretrain.models import ImageClassifier
+from numpy.typing import NDArray
+
+
+def other_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Another image size, of another shape, to test a free size with."""
+    height, width = size
+    return height + height // 4, width + width // 2
+
+
+def torch_scores(model: ImageClassifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scores (B, K) of BGR images (B, H, W, 3), the way a test run makes them."""
+    inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    with torch.no_grad():
+        normalized = model.data_preprocessor(dict(inputs=inputs))['inputs']
+        return model.head(model.extract_feat(normalized)).sigmoid().cpu().numpy()
+
+
+def onnx_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """BGR images (B, H, W, 3) as an exported model takes them: RGB float32 (B, 3, H, W)."""
+    return np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2), np.float32)
+
+
+def check_onnx(
+    path: str | Path,
+    model: ImageClassifier,
+    images: Sequence[NDArray[np.uint8]],
+    size: tuple[int, int],
+    tolerance: float = 1e-4,
+) -> float:
+    """Compare at batch 1 and with all images at once.
+
+    Args:
+        path: the ONNX file.
+        model: the classifier, on the CPU.
+        images: BGR images (H, W, 3); those of another size are resized.
+        size: (height, width) to compare at.
+        tolerance: largest difference of a score that is allowed.
+
+    Returns:
+        The largest difference seen.
+
+    Raises:
+        ValueError: it is above ``tolerance`` or not a number, the shapes differ, or the file does
+            not run.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    height, width = size
+    batch = np.stack([mmcv.imresize(image, (width, height)) for image in images])
+    worst = 0.0
+    for part in (batch[:1], batch):
+        try:
+            got = session.run(None, {'images': onnx_input(part)})[0]
+        except Exception as error:  # onnxruntime has a type for each way to fail
+            raise ValueError(
+                f'the exported model cannot be run on {len(part)} images of {height} '
+                f'x {width} px: {str(error)[:300]}'
+            ) from error
+        expected = torch_scores(model, part)
+        if got.shape != expected.shape:
+            raise ValueError(
+                f'the exported model gives scores of shape {got.shape}, the torch '
+                f'model {expected.shape}'
+            )
+        difference = float(np.abs(got - expected).max())
+        if not difference <= tolerance:
+            raise ValueError(
+                f'the exported model gives other scores than the torch model for '
+                f'{len(part)} images of {height} x {width} px: they differ by up to '
+                f'{difference:.2e}, allowed is {tolerance:.0e}'
+            )
+        worst = max(worst, difference)
+    return worst

@@ -1,0 +1,198 @@
+"""Predict labels with an exported model, without torch.
+
+This file needs numpy, onnxruntime, opencv-python(-headless) and Pillow, and nothing of this
+package: copy it beside the .onnx file and use it alone::
+
+    from onnx_classifier import OnnxClassifier
+    classifier = OnnxClassifier('model.onnx')
+    classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
+
+Images are decoded and resized by OpenCV, as in training and testing: other libraries decode some
+files and round some pixels otherwise, and the scores would differ.
+"""
+
+import io
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+META_KEY = 'mmmsf'
+FORMAT = 1
+MAX_PIXELS = 178_956_970  # images with more are refused by their header
+# What both Pillow and OpenCV read. Pillow knows more, and runs a PostScript interpreter for one.
+FORMATS = (
+    'AVIF',
+    'BMP',
+    'DIB',
+    'GIF',
+    'JPEG',
+    'JPEG2000',
+    'MPO',
+    'PNG',
+    'PPM',
+    'SUN',
+    'TIFF',
+    'WEBP',
+)
+_END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
+_TAIL_BYTES = 64
+_INTERPOLATIONS = {
+    'nearest': cv2.INTER_NEAREST,
+    'bilinear': cv2.INTER_LINEAR,
+    'bicubic': cv2.INTER_CUBIC,
+    'area': cv2.INTER_AREA,
+    'lanczos': cv2.INTER_LANCZOS4,
+}
+
+
+def _check_file(content: bytes, name: str, max_pixels: int) -> None:
+    """Refuse files that OpenCV would decode in part, or that would fill the memory."""
+    Image.init()
+    formats = [one for one in FORMATS if one in Image.OPEN]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=formats) as image:
+                if image.width * image.height > max_pixels:
+                    raise ValueError(f'{image.width} x {image.height} pixels are too many')
+                marker = _END_MARKERS.get(str(image.format))
+                if marker is None or marker not in content[-_TAIL_BYTES:]:
+                    image.load()  # strict, unlike OpenCV
+    except Exception as error:  # Pillow's plugins raise many types
+        raise ValueError(f'{name}: no whole image, or too large: {error}') from error
+
+
+def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode an encoded image, the way the package reads its training images.
+
+    Grey and palette images are expanded, CMYK is converted, 16 bits are scaled to 8, alpha is
+    dropped and the EXIF orientation applied.
+
+    Args:
+        content: the file's bytes.
+        name: what to call the image in an error.
+        max_pixels: refuse images with more pixels than this, by the header.
+
+    Returns:
+        uint8 (H, W, 3), BGR.
+
+    Raises:
+        ValueError: ``content`` is no whole image; names ``name``.
+    """
+    _check_file(content, name, max_pixels)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ValueError(f'{name}: cannot be decoded: {error}') from error
+    if image is None:
+        raise ValueError(f'{name}: cannot be decoded; save it as 8-bit JPEG or PNG')
+    return image
+
+
+class OnnxClassifier:
+    """A model of ``tools/deployment/export_onnx.py`` with its classes and thresholds.
+
+    Args:
+        path: the ONNX file.
+        threads: CPU threads of one prediction; by default all cores.
+        max_pixels: an image file with more pixels is refused by its header.
+
+    Attributes:
+        classes: K names.
+        thresholds: (K,) float32; a score of at least this is a positive decision. May be changed.
+        meta: what the file says about itself.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no ONNX model, or was not written by this package, or by a later
+            one.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike, threads: int | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f'there is no model {path}')
+        self.max_pixels = max_pixels
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self.session = onnxruntime.InferenceSession(
+                os.fspath(path), options, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # onnxruntime has a type for each way to fail
+            raise ValueError(f'{path} is not an ONNX model: {error}') from error
+        stored = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
+        if stored is None:
+            raise ValueError(
+                f'{path} does not say how to prepare images; export it with '
+                'tools/deployment/export_onnx.py'
+            )
+        self.meta: dict[str, Any] = json.loads(stored)
+        if self.meta['format'] != FORMAT:
+            raise ValueError(
+                f'{path} has format {self.meta["format"]}, this file reads {FORMAT}; '
+                'take onnx_classifier.py from the package that exported it'
+            )
+        self.classes: list[str] = self.meta['classes']
+        self.thresholds = np.array(self.meta['thresholds'], np.float32)
+
+    def prepare(self, image: str | os.PathLike | np.ndarray) -> np.ndarray:
+        """Read and resize one image.
+
+        Args:
+            image: path, or uint8 array (H, W, 3) in BGR order as ``cv2.imread`` gives.
+
+        Returns:
+            float32 (1, 3, H, W), RGB, 0 to 255.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no whole image, the array is another one, or the model takes one
+                size only and nothing says how to resize to it.
+        """
+        if not isinstance(image, np.ndarray):
+            image = decode(Path(image).read_bytes(), os.fspath(image), self.max_pixels)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(
+                'an image array must be uint8 of shape (H, W, 3) in BGR order, got '
+                f'{image.dtype} of shape {image.shape}'
+            )
+        resize = self.meta['resize']
+        if resize is not None:
+            image = cv2.resize(
+                image,
+                (resize['width'], resize['height']),
+                interpolation=_INTERPOLATIONS[resize['interpolation']],
+            )
+        size = self.meta['size']
+        if size is not None and list(image.shape[:2]) != size:
+            raise ValueError(
+                f'the model takes images of {size[0]} x {size[1]} px (height x width) '
+                'and its test pipeline does not resize; got '
+                f'{image.shape[0]} x {image.shape[1]}'
+            )
+        return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
+
+    def __call__(self, image: str | os.PathLike | np.ndarray) -> dict[str, Any]:
+        """Predict one image; see :meth:`prepare` for what it may be and what it raises.
+
+        Returns:
+            ``labels``: names whose score is at least their threshold, highest score first;
+            ``scores``: theirs; ``all_scores``: float32 (K,).
+        """
+        scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
+        order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]
+        return dict(
+            labels=[self.classes[k] for k in order],
+            scores=[float(scores[k]) for k in order],
+            all_scores=scores,
+        )

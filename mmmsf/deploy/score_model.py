@@ -1,0 +1,126 @@
+"""A classifier as one module from RGB images to scores, in a form that can be exported."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmpretrain.models import ImageClassifier
+from mmpretrain.models.heads import MultiLabelClsHead
+from mmpretrain.models.utils import ClsDataPreprocessor
+from torch import Tensor, nn
+
+from mmmsf.models.layers import LearnedPositionEncoding
+
+
+def _resample(table: Tensor, size: int) -> Tensor:
+    """:func:`resample_table` in operators that export for any size, 1 included.
+
+    Args:
+        table: (L, D).
+        size: wanted number of entries; may be symbolic.
+
+    Returns:
+        (size, D).
+    """
+    last = len(table) - 1
+    steps = torch.arange(size, dtype=table.dtype, device=table.device)
+    place = steps * last / steps[-1:].clamp(min=1)
+    lower = place.floor().clamp(max=last)
+    upper = (lower + 1).clamp(max=last)
+    weight = (place - lower)[:, None]
+    return table[lower.long()] * (1 - weight) + table[upper.long()] * weight
+
+
+class AnySizePositions(nn.Module):
+    """The position encoding without its choice by size: the trained entries, always resampled.
+
+    At the trained size that changes nothing, as the end entries stay in place.
+
+    Raises:
+        ValueError: the encoding does not know the size that it was trained at.
+    """
+
+    def __init__(self, position: LearnedPositionEncoding) -> None:
+        super().__init__()
+        grid = position.trained_grid.tolist()
+        if [0, 0] in grid:
+            raise ValueError(
+                'the position tables of this checkpoint do not say at which map size '
+                'they were trained, so they cannot be resampled for any size; export '
+                'a fixed size'
+            )
+        self.rows = nn.ParameterList(position.row_embed[:size].clone() for size, _ in grid)
+        self.cols = nn.ParameterList(position.col_embed[:size].clone() for _, size in grid)
+
+    def forward(self, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """As :meth:`LearnedPositionEncoding.forward`."""
+        encodings = []
+        for row, col, (height, width) in zip(self.rows, self.cols, shapes, strict=True):
+            rows, cols = _resample(row, height), _resample(col, width)
+            pos = torch.cat(
+                [
+                    cols[None].expand(height, -1, -1),  # (h, w, C/2)
+                    rows[:, None].expand(-1, width, -1),  # (h, w, C/2)
+                ],
+                dim=-1,
+            )
+            encodings.append(pos.flatten(0, 1))  # (h*w, C)
+        return encodings
+
+
+class ScoreModel(nn.Module):
+    """Normalisation, network and sigmoid in one module, on a copy of the model.
+
+    Every batch norm that follows a convolution is folded into it.
+
+    Args:
+        model: the classifier.
+        any_size: make the position encoding follow the size of the images.
+
+    Raises:
+        ValueError: the head is not a multi-label one, the preprocessor pads, or the model has no
+            form for any size.
+    """
+
+    def __init__(self, model: ImageClassifier, any_size: bool = False) -> None:
+        super().__init__()
+        if not isinstance(model.head, MultiLabelClsHead):
+            raise ValueError(
+                f'{type(model.head).__name__} is no multi-label head: its scores are '
+                'not the sigmoid of its output'
+            )
+        preprocessor = model.data_preprocessor
+        if not isinstance(preprocessor, ClsDataPreprocessor) or preprocessor.pad_size_divisor > 1:
+            raise ValueError(
+                'only a ClsDataPreprocessor without padding can be exported, got '
+                f'{type(preprocessor).__name__} with pad_size_divisor='
+                f'{getattr(preprocessor, "pad_size_divisor", None)}'
+            )
+        self.to_bgr = not preprocessor.to_rgb
+        shape = (1, 3, 1, 1)
+        normalize = preprocessor._enable_normalize
+        mean = preprocessor.mean if normalize else torch.zeros(3)
+        std = preprocessor.std if normalize else torch.ones(3)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer('mean', mean.expand(3, 1, 1).reshape(shape).clone())
+        self.register_buffer('std', std.expand(3, 1, 1).reshape(shape).clone())
+        self.model = fuse_conv_bn(copy.deepcopy(model).eval())
+        if any_size:
+            if getattr(model.neck, 'interpolation', None) == 'area':
+                raise ValueError(
+                    "interpolation='area' has no ONNX form for any image size; export a fixed size"
+                )
+            for module in list(self.model.modules()):
+                for name, child in module.named_children():
+                    if isinstance(child, LearnedPositionEncoding):
+                        setattr(module, name, AnySizePositions(child))
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores (B, K), 0 to 1, of RGB images (B, 3, H, W), float32 of 0 to 255."""
+        if self.to_bgr:
+            images = images.flip(1)
+        feats = self.model.extract_feat((images - self.mean) / self.std)
+        return self.model.head(feats).sigmoid()

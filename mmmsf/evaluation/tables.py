@@ -1,0 +1,142 @@
+"""The full result of one evaluation, with its tables and files."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .functional.size_aware import SIZE_NAMES
+
+THRESHOLD_KEYS = ('CP', 'CR', 'CF1', 'OP', 'OR', 'OF1')
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay cells out in columns: the first flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *rest = (
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return '  '.join([first, *rest]).rstrip()
+
+    rule = '  '.join('-' * width for width in widths)
+    return '\n'.join([line(header), rule, *map(line, rows)])
+
+
+def _cell(value: float) -> str:
+    return '-' if math.isnan(value) else f'{value:.2f}'
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationReport:
+    """What one evaluation found about N images and K classes.
+
+    All rates are percentages, 0 to 100; NaN where they are undefined.
+
+    Attributes:
+        classes: K class names.
+        ap: Shape (K,), average precision.
+        ap_by_size: Shape (3, K), average precision of the small, medium and large positives;
+            ``None`` when sizes are off or unknown.
+        positives: Shape (K,), images with the class.
+        predicted: Shape (K,), images predicted at ``thr``; those that ignore the class excluded.
+        correct: Shape (K,), images predicted rightly at ``thr``.
+        precision: Shape (K,), at ``thr``; 0 for a class that is never predicted.
+        recall: Shape (K,), at ``thr``; NaN for a class without a positive.
+        thr: The threshold of the four entries above.
+        summary: The metrics by name, without prefix.
+        num_images: N.
+    """
+
+    classes: tuple[str, ...]
+    ap: NDArray[np.float64]
+    ap_by_size: NDArray[np.float64] | None
+    positives: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    thr: float
+    summary: dict[str, float]
+    num_images: int
+
+    def _rates(self) -> dict[str, NDArray[np.float64]]:
+        """The per-class rates by column name, each (K,)."""
+        rates = {'AP': self.ap}
+        if self.ap_by_size is not None:
+            rates |= {
+                f'AP_{name}': ap for name, ap in zip(SIZE_NAMES, self.ap_by_size, strict=True)
+            }
+        return rates | {'precision': self.precision, 'recall': self.recall}
+
+    def _counts(self) -> dict[str, NDArray[np.int64]]:
+        """The per-class counts by column name, each (K,)."""
+        return {'positives': self.positives, 'predicted': self.predicted, 'correct': self.correct}
+
+    def summary_table(self) -> str:
+        """The mean average precisions in one line, then the rates of each kind of decision."""
+        means = [
+            f'{key} {_cell(value)}' for key, value in self.summary.items() if key.startswith('mAP')
+        ]
+        suffixes = [key[2:] for key in self.summary if key.startswith('CP')]
+        rows = [
+            [
+                suffix.lstrip('_').replace('thr-', 'score >= ') or f'score >= {self.thr:g}',
+                *(_cell(self.summary[key + suffix]) for key in THRESHOLD_KEYS),
+            ]
+            for suffix in suffixes
+        ]
+        table = format_table(['%', *THRESHOLD_KEYS], rows)
+        return (
+            f'{self.num_images} images, {len(self.classes)} classes (%)\n'
+            f'{"  ".join(means)}\n{table}'
+        )
+
+    def class_table(self) -> str:
+        """One line per class: average precision, precision and recall at ``thr``, counts."""
+        rates, counts = self._rates(), self._counts()
+        rows = [
+            [
+                name,
+                *(_cell(rate[k]) for rate in rates.values()),
+                *(str(count[k]) for count in counts.values()),
+            ]
+            for k, name in enumerate(self.classes)
+        ]
+        return format_table(['class', *rates, *counts], rows)
+
+    def save(self, directory: str | Path) -> None:
+        """Write ``metrics.json`` and ``per_class.csv`` into ``directory``, made if missing.
+
+        The files hold unrounded percentages; an undefined one is ``null`` in the first and an
+        empty cell in the second.
+
+        Raises:
+            OSError: The directory or a file cannot be written.
+        """
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        summary = {key: None if math.isnan(value) else value for key, value in self.summary.items()}
+        (folder / 'metrics.json').write_text(
+            json.dumps(summary, indent=2, allow_nan=False) + '\n', encoding='utf-8'
+        )
+        rates, counts = self._rates(), self._counts()
+        with open(folder / 'per_class.csv', 'w', encoding='utf-8', newline='') as file:
+            writer = csv.writer(file)
+            writer.writerow(['class', *rates, *counts])
+            for k, name in enumerate(self.classes):
+                values = [float(rate[k]) for rate in rates.values()]
+                writer.writerow(
+                    [
+                        name,
+                        *('' if math.isnan(value) else value for value in values),
+                        *(int(count[k]) for count in counts.values()),
+                    ]
+                )

@@ -1,0 +1,5 @@
+"""The HTML report about one or several evaluated runs."""
+
+from .page import build_page
+
+__all__ = ['build_page']

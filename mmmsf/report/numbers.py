@@ -1,0 +1,187 @@
+"""The numbers behind one run's part of the report page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmmsf.evaluation import EvaluationReport, Predictions
+from mmmsf.evaluation.build import build_report
+from mmmsf.evaluation.functional import (
+    check_scores_targets,
+    summarize_counts,
+    threshold_decisions,
+    threshold_metrics,
+)
+from mmmsf.evaluation.functional.calibration import (
+    CalibrationCurve,
+    calibration_curve,
+    calibration_error,
+    classwise_calibration_error,
+)
+from mmmsf.evaluation.functional.cooccurrence import cooccurrence
+from mmmsf.evaluation.functional.curves import (
+    DecisionCurve,
+    counts_at_thresholds,
+    decision_curve,
+    thin_curve,
+)
+from mmmsf.evaluation.functional.precision_recall import DecisionCounts
+from mmmsf.evaluation.functional.threshold_search import class_thresholds
+from mmmsf.evaluation.rows import EvaluationRows
+
+GRID = np.linspace(0, 1, 101)  # thresholds of the curves of CF1 and OF1
+
+
+@dataclass(frozen=True, eq=False)
+class RunNumbers:
+    """What the page shows of one run: N images, K classes, T = 101 thresholds.
+
+    Attributes:
+        name: of the run.
+        predictions: the scores and targets themselves.
+        report: metrics at 0.5 and of the top 3, in percent.
+        at_best: CP .. OF1 at each class's own best threshold, in percent.
+        thresholds: (K,) ``class_thresholds`` of the best F1; 0.5 for a class without a positive.
+        best_f1: (K,) F1 there, 0 to 1; NaN for a class without a positive.
+        curves: K curves, thinned for drawing.
+        overall: the curve of all decisions together, thinned.
+        cf1: (T,) CF1 at one threshold for all classes, 0 to 1.
+        of1: (T,) OF1, likewise.
+        calibration: over all valid (image, class) pairs, 15 bins.
+        ece: expected calibration error of ``calibration``, 0 to 1.
+        classwise_ece: the mean of the classes' own errors, 0 to 1.
+        truth_pairs: (K, K) ``cooccurrence`` of the truth.
+        predicted_pairs: (K, K) that of the decisions at ``thresholds``.
+    """
+
+    name: str
+    predictions: Predictions
+    report: EvaluationReport
+    at_best: dict[str, float]
+    thresholds: NDArray[np.floating]
+    best_f1: NDArray[np.float64]
+    curves: list[DecisionCurve]
+    overall: DecisionCurve
+    cf1: NDArray[np.float64]
+    of1: NDArray[np.float64]
+    calibration: CalibrationCurve
+    ece: float
+    classwise_ece: float
+    truth_pairs: NDArray[np.float64]
+    predicted_pairs: NDArray[np.float64]
+
+
+def check_predictions(predictions: Predictions) -> None:
+    """Check that the arrays belong together.
+
+    Raises:
+        ValueError: no image, another number of classes than columns, or as for
+            ``average_precision``.
+    """
+    check_scores_targets(predictions.scores, predictions.targets, predictions.names.tolist())
+    num_images, num_classes = predictions.scores.shape
+    if not num_images or not num_classes:
+        raise ValueError(
+            f'there is nothing to report on: scores of shape {predictions.scores.shape}'
+        )
+    if predictions.classes.shape != (num_classes,):
+        raise ValueError(
+            f'classes must name the {num_classes} columns of scores, got '
+            f'{predictions.classes.size} names'
+        )
+    if predictions.sizes.shape != predictions.scores.shape:
+        raise ValueError(
+            f'sizes must have the shape of scores, got {predictions.sizes.shape} for '
+            f'scores {predictions.scores.shape}'
+        )
+
+
+def number_run(name: str, predictions: Predictions) -> RunNumbers:
+    """Compute everything the page shows of one run.
+
+    Raises:
+        ValueError: as for :func:`check_predictions`, or a score outside 0 to 1.
+    """
+    check_predictions(predictions)
+    scores, targets = predictions.scores, predictions.targets
+    rows = EvaluationRows(scores, targets, predictions.sizes, np.arange(len(scores)))
+    curves = [decision_curve(scores[:, k], targets[:, k]) for k in range(scores.shape[1])]
+    thresholds = class_thresholds(scores, targets).values
+    swept = [
+        summarize_counts(DecisionCounts(*counts))
+        for counts in zip(*counts_at_thresholds(scores, targets, GRID), strict=True)
+    ]
+    calibration = calibration_curve(scores, targets)
+    # A class whose targets are all ignored has no error of its own.
+    of_classes = classwise_calibration_error(scores, targets)
+    of_classes = of_classes[~np.isnan(of_classes)]
+    return RunNumbers(
+        name=name,
+        predictions=predictions,
+        report=build_report(
+            rows, predictions.classes.tolist(), size_aware=bool(predictions.sizes.any())
+        ),
+        at_best={
+            key: 100 * value
+            for key, value in threshold_metrics(scores, targets, thresholds).items()
+        },
+        thresholds=thresholds,
+        best_f1=np.array([curve.f1.max() if curve.f1.size else np.nan for curve in curves]),
+        curves=[thin_curve(curve, 50) for curve in curves],
+        overall=thin_curve(decision_curve(scores.ravel(), targets.ravel()), 200),
+        cf1=np.array([summary['CF1'] for summary in swept]),
+        of1=np.array([summary['OF1'] for summary in swept]),
+        calibration=calibration,
+        ece=calibration_error(calibration),
+        classwise_ece=float(of_classes.mean()) if of_classes.size else float('nan'),
+        truth_pairs=cooccurrence(targets == 1, targets),
+        predicted_pairs=cooccurrence(threshold_decisions(scores, thresholds), targets),
+    )
+
+
+def check_comparable(runs: Sequence[tuple[str, Predictions]]) -> None:
+    """Refuse runs that were not measured on the same images, classes and targets.
+
+    Args:
+        runs: names and predictions; all are compared with the first.
+
+    Raises:
+        ValueError: names the two runs, the array that differs and the first place where it does.
+    """
+    first_name, first = runs[0]
+    for name, run in runs[1:]:
+        for field, what in (('classes', 'class'), ('names', 'image'), ('targets', 'target row')):
+            one, two = getattr(first, field), getattr(run, field)
+            start = f'{first_name} and {name} cannot be compared: their {field} differ'
+            if one.shape != two.shape:
+                raise ValueError(f'{start}: shapes {one.shape} and {two.shape}')
+            if (one != two).any():
+                at = int((one != two).reshape(len(one), -1).any(axis=1).argmax())
+                raise ValueError(
+                    f'{start}, first at {what} {at}: {one[at]} and {two[at]}; test '
+                    'both runs on the same data and class list'
+                )
+
+
+def name_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -> list[str]:
+    """One name for each file: as given, else the file's stem, with its folder where needed.
+
+    Raises:
+        ValueError: another number of names than files, or a name twice.
+    """
+    if names is None:
+        stems = [Path(path).stem for path in paths]
+        names = [
+            stem if stems.count(stem) == 1 else f'{Path(path).resolve().parent.name}/{stem}'
+            for path, stem in zip(paths, stems, strict=True)
+        ]
+    if len(names) != len(paths):
+        raise ValueError(
+            f'`names` must hold one name for each of the {len(paths)} files, got {len(names)}'
+        )
+    if len(set(names)) < len(names):
+        raise ValueError(f'`names` must differ, got {", ".join(names)}; give other ones (--names)')
+    return list(names)

@@ -1,0 +1,131 @@
+"""Show what the model predicts on validation and test images."""
+
+from collections.abc import Sequence, Sized
+from pathlib import Path
+from typing import cast
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpretrain.structures import DataSample
+from torch.utils.data import DataLoader
+
+from mmmsf.datasets.transforms import decode_image
+from mmmsf.registry import HOOKS
+
+from .contact_sheet import Tile, draw_contact_sheet, draw_tile
+
+
+def make_tile(sample: DataSample, classes: Sequence[str]) -> Tile:
+    """Read a sample's image and sort its labels into right, missed and false ones.
+
+    Args:
+        sample: with ``img_path``, ``pred_label`` and ``gt_score`` (1, 0, or -1
+            for a class that is neither right nor wrong).
+        classes: K class names.
+
+    Returns:
+        The tile to draw.
+    """
+    path = sample.img_path
+    truth = sample.gt_score.cpu().tolist()
+    predicted = set(sample.pred_label.cpu().tolist())
+    return Tile(
+        image=decode_image(Path(path).read_bytes(), str(path))[..., ::-1],
+        title=Path(path).name,
+        right=[name for k, name in enumerate(classes) if truth[k] > 0 and k in predicted],
+        missed=[name for k, name in enumerate(classes) if truth[k] > 0 and k not in predicted],
+        false=[name for k, name in enumerate(classes) if truth[k] == 0 and k in predicted],
+    )
+
+
+@HOOKS.register_module()
+class ContactSheetHook(Hook):
+    """Draw images with their right, missed and false labels.
+
+    After each validation and test, ``<work_dir>/val/contact_sheet.png`` (or
+    ``test``) shows ``num_images`` images spread evenly over the set. In a
+    distributed run the main process draws those of its own share.
+
+    Args:
+        num_images: images on the sheet; 0 draws none.
+        columns: images side by side.
+        show_dir: also write every test image with its labels to this folder
+            (``tools/test.py --show-dir``).
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, num_images: int = 24, columns: int = 6, show_dir: str | None = None) -> None:
+        if num_images < 0 or columns < 1:
+            raise ValueError(
+                '`num_images` must be at least 0 and `columns` at least 1, got '
+                f'{num_images} and {columns}'
+            )
+        self.num_images = num_images
+        self.columns = columns
+        self.show_dir = show_dir
+        self._tiles: list[Tile] = []
+        self._seen = 0
+
+    def _classes(self, loader: DataLoader, sample: DataSample) -> Sequence[str]:
+        names = getattr(loader.dataset, 'metainfo', {}).get('classes')
+        return names or [str(k) for k in range(len(sample.gt_score))]
+
+    def _collect(
+        self, loader: DataLoader, outputs: Sequence[DataSample], show_dir: str | None
+    ) -> None:
+        share = len(cast(Sized, loader.dataset)) // get_world_size()
+        step = max(1, share // max(self.num_images, 1))
+        for sample in outputs:
+            on_sheet = (
+                is_main_process() and self._seen % step == 0 and len(self._tiles) < self.num_images
+            )
+            self._seen += 1
+            if not on_sheet and show_dir is None:
+                continue
+            tile = make_tile(sample, self._classes(loader, sample))
+            if on_sheet:
+                self._tiles.append(tile)
+            if show_dir is not None:
+                Path(show_dir).mkdir(parents=True, exist_ok=True)
+                draw_tile(tile).save(Path(show_dir) / f'{sample.sample_idx:06d}_{tile.title}.png')
+
+    def _write(self, runner: Runner, mode: str) -> None:
+        if self._tiles:
+            path = Path(runner.work_dir) / mode / 'contact_sheet.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw_contact_sheet(self._tiles, self.columns).save(path)
+            runner.logger.info(
+                f'Images with their labels (green: right, orange: missed, red: '
+                f'false) drawn to {path}'
+            )
+        self._tiles, self._seen = [], 0
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[DataSample] | None = None,
+    ) -> None:
+        """Take images for the sheet."""
+        self._collect(runner.val_dataloader, outputs or [], None)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[DataSample] | None = None,
+    ) -> None:
+        """Take images for the sheet and write single ones to ``show_dir``."""
+        self._collect(runner.test_dataloader, outputs or [], self.show_dir)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Draw the validation sheet."""
+        self._write(runner, 'val')
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Draw the test sheet."""
+        self._write(runner, 'test')

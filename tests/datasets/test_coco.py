@@ -1,0 +1,293 @@
+"""COCO instances files: labels, sizes, class order and every kind of bad file."""
+
+import copy
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset
+
+from mmmsf.datasets import COCO_CLASSES, VOC_CLASSES, CocoMultiLabel
+from mmmsf.datasets.readers.coco_check import check_file_name
+from mmmsf.registry import DATASETS
+
+
+def annotation(number, image_id, category_id, area=None, **extra):
+    side = math.sqrt(area or 4)
+    record = dict(
+        id=number,
+        image_id=image_id,
+        category_id=category_id,
+        bbox=[0, 0, side, side],
+        iscrowd=0,
+        **extra,
+    )
+    return record if area is None else dict(record, area=area)
+
+
+# Ids with gaps, categories out of order, images out of order, one image without a label.
+GOOD = dict(
+    images=[
+        dict(id=70, file_name='b.jpg'),
+        dict(id=5, file_name='sub/a.jpg'),
+        dict(id=900, file_name='c.jpg'),
+    ],
+    categories=[
+        dict(id=90, name='toothbrush'),
+        dict(id=1, name='person'),
+        dict(id=13, name='stop sign'),
+    ],
+    annotations=[
+        annotation(11, 5, 90, 100),
+        annotation(12, 5, 1, 50),
+        annotation(13, 5, 90, 300),
+        annotation(14, 5, 90, 200),
+        annotation(15, 70, 13),
+    ],
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content):
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / 'instances.json').write_text(text)
+        return dict(ann_file='instances.json', data_root=str(tmp_path), data_prefix='img')
+
+    return write_file
+
+
+@pytest.fixture
+def changed(write):
+    def change(edit):
+        content = copy.deepcopy(GOOD)
+        edit(content)
+        return write(content)
+
+    return change
+
+
+def test_labels_and_sizes(write, tmp_path):
+    data = CocoMultiLabel(**write(GOOD))
+    assert data.metainfo['classes'] == ('person', 'stop sign', 'toothbrush')
+    infos = [data.get_data_info(i) for i in range(3)]
+    assert [info['gt_label'] for info in infos] == [[1], [0, 2], []]
+    assert infos[1]['img_path'] == str(tmp_path / 'img' / 'sub/a.jpg')
+    # the largest of the three toothbrushes; bbox where there is no area
+    np.testing.assert_array_equal(infos[1]['gt_area'], np.float32([50, np.nan, 300]))
+    np.testing.assert_array_equal(infos[0]['gt_area'], np.float32([np.nan, 4, np.nan]))
+    np.testing.assert_array_equal(data.label_counts(), [1, 1, 1])
+
+
+def test_registered_and_quiet(write, capsys):
+    cfg = dict(type='mmmsf.CocoMultiLabel', **write(GOOD))
+    assert type(DATASETS.build(cfg)) is CocoMultiLabel
+    assert 'index' not in capsys.readouterr().out
+
+
+def test_crowd_gives_a_label_but_no_size(changed):
+    def crowd(content):
+        content['annotations'] += [
+            dict(annotation(16, 900, 1, 9000), iscrowd=1),
+            dict(annotation(17, 5, 1, 9000), iscrowd=1),
+        ]
+
+    data = CocoMultiLabel(**changed(crowd))
+    only, both = data.get_data_info(2), data.get_data_info(1)
+    assert only['gt_label'] == [0] and np.isnan(only['gt_area'][0])
+    assert both['gt_area'][0] == 50
+
+
+def test_filter_empty(write):
+    data = CocoMultiLabel(**write(GOOD), filter_cfg=dict(filter_empty=True))
+    assert [data.get_data_info(i)['img_path'][-5:] for i in range(2)] == ['b.jpg', 'a.jpg']
+    assert len(data) == 2
+
+
+def test_configured_order_decides_the_index(write):
+    order = ['stop sign', 'toothbrush', 'person']
+    data = CocoMultiLabel(**write(GOOD), metainfo=dict(classes=order))
+    assert data.metainfo['classes'] == tuple(order)
+    assert data.get_data_info(1)['gt_label'] == [1, 2]
+    np.testing.assert_array_equal(data.get_data_info(1)['gt_area'], np.float32([np.nan, 300, 50]))
+
+
+@pytest.mark.parametrize(
+    'classes, missing, surplus',
+    [
+        (['person', 'cup'], "'cup'", "'stop sign', 'toothbrush'"),
+        (['person', 'stop sign'], '', "'toothbrush'"),
+        (['person', 'stop sign', 'toothbrush', 'cup'], "'cup'", ''),
+    ],
+)
+def test_configured_classes_must_match(write, classes, missing, surplus):
+    message = rf'from the file: \[{missing}\]; .* not configured: \[{surplus}\]'
+    with pytest.raises(ValueError, match=message):
+        CocoMultiLabel(**write(GOOD), metainfo=dict(classes=classes))
+
+
+def test_configured_classes_must_be_distinct(write):
+    with pytest.raises(ValueError, match=r"more than once: \['person'\]"):
+        CocoMultiLabel(**write(GOOD), metainfo=dict(classes=['person', 'person']))
+
+
+def test_file_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'none\.json: no such annotation file; check'):
+        CocoMultiLabel(ann_file='none.json', data_root=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('', r'instances\.json: the annotation file is empty'),
+        (' \n', r'instances\.json: the annotation file is empty'),
+        ('{"images": [', r'instances\.json: not JSON'),
+        ('[1]', 'is a JSON object with .* got a list'),
+        (json.dumps(dict(GOOD, images=[3])), 'entry 0 of "images" must be an object, got 3'),
+        (json.dumps(dict(GOOD, categories=[])), 'the section "categories" is empty'),
+        (json.dumps(dict(GOOD, images=[], annotations=[])), 'no image is left of 0'),
+    ],
+)
+def test_unreadable_content(write, content, message):
+    with pytest.raises(ValueError, match=message):
+        CocoMultiLabel(**write(content))
+
+
+def test_binary_content(write, tmp_path):
+    kwargs = write('')
+    (tmp_path / 'instances.json').write_bytes(b'\x89PNG\xff\xfe\x00')
+    with pytest.raises(ValueError, match=r'instances\.json: not JSON'):
+        CocoMultiLabel(**kwargs)
+
+
+@pytest.mark.parametrize('section', ['images', 'annotations', 'categories'])
+def test_section_missing(changed, section):
+    with pytest.raises(ValueError, match=rf'instances\.json: the section "{section}" is missing'):
+        CocoMultiLabel(**changed(lambda content: content.pop(section)))
+
+
+@pytest.mark.parametrize(
+    'field, value, message',
+    [
+        ('image_id', 6, 'annotation 12: image 6 is not listed under "images"; add it'),
+        ('category_id', 2, 'annotation 12: category 2 is not listed under "categories"; add it'),
+        ('image_id', None, r'annotation entry 1 must have a sound "image_id", got None'),
+        (
+            'area',
+            -1,
+            r'annotation 12: area must be a finite number >= 0, got -1; correct or remove',
+        ),
+        ('area', math.nan, 'annotation 12: area must be .* got nan'),
+        ('area', 'big', "annotation 12: area must be .* got 'big'"),
+        ('bbox', [0, 0, -3, 1], r'annotation 12: bbox must be .* got \[0, 0, -3, 1\]; correct'),
+        ('bbox', [0, 0, 3, -1], r'annotation 12: bbox must be .* got \[0, 0, 3, -1\]'),
+        ('bbox', [math.nan, 0, 3, 1], 'annotation 12: bbox must be .* got .nan'),
+        ('bbox', [0, 0, 3], r'annotation 12: bbox must be .* got \[0, 0, 3\]'),
+    ],
+)
+def test_bad_annotation(changed, field, value, message):
+    def edit(content):
+        content['annotations'][1][field] = value
+
+    with pytest.raises(ValueError, match=message) as caught:
+        CocoMultiLabel(**changed(edit))
+    assert 'instances.json' in str(caught.value)
+
+
+def test_box_may_begin_outside_or_be_flat(changed):
+    def edit(content):
+        content['annotations'][1]['bbox'] = [-2, -1, 0, 7]
+
+    assert len(CocoMultiLabel(**changed(edit))) == 3
+
+
+@pytest.mark.parametrize(
+    'section, number, field, value, message',
+    [
+        ('images', 2, 'id', 5, 'image id 5 is listed twice; keep one'),
+        ('images', 2, 'file_name', 'b.jpg', "images 70 and 900 have the same file_name 'b.jpg'"),
+        ('images', 2, 'file_name', None, 'image 900 must have a sound "file_name", got None'),
+        (
+            'images',
+            1,
+            'file_name',
+            '../a.jpg',
+            r"image 5: file_name must stay inside .* '../a.jpg'",
+        ),
+        ('categories', 0, 'id', 1, r'category ids must be distinct.*: \[1\]'),
+        ('categories', 0, 'name', 'person', r"category names must be distinct.*: \['person'\]"),
+        ('categories', 2, 'id', 'x', 'category entry 2 must have a sound "id", got \'x\''),
+    ],
+)
+def test_bad_image_or_category(changed, section, number, field, value, message):
+    def edit(content):
+        content[section][number][field] = value
+
+    with pytest.raises(ValueError, match=message) as caught:
+        CocoMultiLabel(**changed(edit))
+    assert 'instances.json' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'name', ['', '/etc/a.jpg', 'a/../../b.jpg', '..', '..\\a.jpg', 'C:\\a.jpg', '\\\\host\\a.jpg']
+)
+def test_file_name_that_leaves_the_folder(name):
+    with pytest.raises(ValueError, match='here: file_name must stay inside'):
+        check_file_name(name, 'here')
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a/b/c.jpg', 'a..b.jpg', './a.jpg', '...jpg'])
+def test_file_name_that_stays(name):
+    check_file_name(name, 'here')
+
+
+def test_class_lists():
+    assert len(COCO_CLASSES) == len(set(COCO_CLASSES)) == 80
+    assert (COCO_CLASSES[0], COCO_CLASSES[11], COCO_CLASSES[79]) == (
+        'person',
+        'stop sign',
+        'toothbrush',
+    )
+    assert len(VOC_CLASSES) == 20 and list(VOC_CLASSES) == sorted(set(VOC_CLASSES))
+
+
+@pytest.mark.parametrize('indices', [2, -2, [2, 0], [-1, 1, 1]])
+def test_subsets_and_workers_see_the_same_items(write, indices):
+    data = CocoMultiLabel(**write(GOOD))
+    rows = (
+        (list(range(3))[:indices] if indices > 0 else list(range(3))[indices:])
+        if isinstance(indices, int)
+        else indices
+    )
+    expected = [data.get_data_info(row)['img_path'] for row in rows]
+    loaded = CocoMultiLabel(**write(GOOD), indices=indices)
+    changed_in_place = copy.deepcopy(data)
+    changed_in_place.get_subset_(indices)
+    for part in (
+        loaded,
+        changed_in_place,
+        data.get_subset(indices),
+        pickle.loads(pickle.dumps(loaded)),
+    ):
+        assert [part.get_data_info(i)['img_path'] for i in range(len(part))] == expected
+        assert part.get_data_info(-1)['sample_idx'] == len(expected) - 1
+    assert len(data) == 3
+    with pytest.raises(IndexError):
+        data.get_data_info(3)
+
+
+def test_concatenated_and_balanced(write):
+    data = CocoMultiLabel(**write(GOOD))
+    both = ConcatDataset([data, data])
+    assert len(both) == 6 and both.get_data_info(4)['gt_label'] == [0, 2]
+    repeated = ClassBalancedDataset(data, oversample_thr=0.9)
+    assert len(repeated) >= 3
+
+
+def test_an_item_can_be_changed_without_changing_the_set(write):
+    data = CocoMultiLabel(**write(GOOD))
+    data.get_data_info(1)['gt_label'].append(7)
+    data.get_cat_ids(1).append(8)
+    assert data.get_data_info(1)['gt_label'] == data.get_cat_ids(1) == [0, 2]

@@ -1,0 +1,51 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mmmsf.evaluation import Predictions
+from mmmsf.evaluation.rows import EvaluationRows
+
+
+def make_predictions() -> Predictions:
+    rows = EvaluationRows(
+        np.array([[0.25, 0.5], [0.75, 1.0]], np.float32),
+        np.array([[1, 0], [-1, 1]], np.int8),
+        np.array([[2, 0], [0, 1]], np.int8),
+        np.array([1, 0]),
+    )
+    dataset = SimpleNamespace(
+        metainfo=dict(classes=('cat', 'dög')), get_data_info=lambda i: dict(img_path=f'{i}.png')
+    )
+    return Predictions.from_rows(rows, dataset)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    first = make_predictions()
+    assert first.names.tolist() == ['1.png', '0.png']
+    first.save(tmp_path / 'p.npz')
+    second = Predictions.load(tmp_path / 'p.npz')
+    for name in ('names', 'classes', 'scores', 'targets', 'sizes'):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        assert getattr(first, name).dtype == getattr(second, name).dtype
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'other.npz', scores=np.zeros(3))
+    with pytest.raises(ValueError, match=r'other\.npz is not a predictions file .* no names'):
+        Predictions.load(tmp_path / 'other.npz')
+    (tmp_path / 'text.npz').write_text('hello')
+    with pytest.raises(ValueError, match=r'text\.npz is not a predictions file'):
+        Predictions.load(tmp_path / 'text.npz')
+    make_predictions().save(tmp_path / 'cut.npz')
+    whole = (tmp_path / 'cut.npz').read_bytes()
+    for length in (10, len(whole) // 2, len(whole) - 4):
+        (tmp_path / 'cut.npz').write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r'cut\.npz is not a predictions file'):
+            Predictions.load(tmp_path / 'cut.npz')
+    np.savez(tmp_path / 'pickle.npz', names=np.array([dict()], dtype=object))
+    with pytest.raises(ValueError, match=r'pickle\.npz is not a predictions file'):
+        Predictions.load(tmp_path / 'pickle.npz')
+    with pytest.raises(FileNotFoundError):
+        Predictions.load(tmp_path / 'none.npz')

@@ -1,0 +1,152 @@
+"""The network written a second time: explicit loops and torch primitives, no shared code paths.
+
+Slow on purpose. The fused code in ``mmmsf.models`` must give the same numbers.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmmsf.models.layers import DecoderLayer, EncoderLayer, MultiheadAttention
+from mmmsf.models.layers.feedforward import FeedForward
+
+
+def attention(module: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Multi-head attention of one image and one branch: (Nq, C), (Nk, C), (Nk, C) -> (Nq, C)."""
+    C, H = module.embed_dims, module.num_heads
+    D = C // H
+    wq, wk, wv = module.in_proj_weight.chunk(3)
+    bq, bk, bv = module.in_proj_bias.chunk(3)
+    q, k, v = query @ wq.t() + bq, key @ wk.t() + bk, value @ wv.t() + bv
+    heads = []
+    for h in range(H):
+        part = slice(h * D, (h + 1) * D)
+        weights = torch.softmax(q[:, part] @ k[:, part].t() / D**0.5, dim=-1)
+        heads.append(weights @ v[:, part])
+    return module.out_proj(torch.cat(heads, dim=-1))
+
+
+def layer_norm(norm: torch.nn.LayerNorm, x: Tensor) -> Tensor:
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = ((x - mean) ** 2).mean(dim=-1, keepdim=True)
+    return (x - mean) / torch.sqrt(variance + norm.eps) * norm.weight + norm.bias
+
+
+def feed_forward(ffn: FeedForward, x: Tensor) -> Tensor:
+    hidden = ffn.act(x @ ffn.linear1.weight.t() + ffn.linear1.bias)
+    return hidden @ ffn.linear2.weight.t() + ffn.linear2.bias
+
+
+def encoder_layer(layer: EncoderLayer, x: Tensor, pos: Tensor | None) -> Tensor:
+    qk = x if pos is None else x + pos
+    x = layer_norm(layer.norm1, x + attention(layer.self_attn, qk, qk, x))
+    return layer_norm(layer.norm2, x + feed_forward(layer.ffn, x))
+
+
+def decoder_layer(
+    layer: DecoderLayer,
+    x: Tensor,
+    memory: Tensor,
+    query_pos: Tensor | None,
+    memory_pos: Tensor | None,
+) -> Tensor:
+    if layer.self_attn is not None:
+        qk = x if query_pos is None else x + query_pos
+        x = layer_norm(layer.norm1, x + attention(layer.self_attn, qk, qk, x))
+    query = x if query_pos is None else x + query_pos
+    key = memory if memory_pos is None else memory + memory_pos
+    x = layer_norm(layer.norm2, x + attention(layer.cross_attn, query, key, memory))
+    return layer_norm(layer.norm3, x + feed_forward(layer.ffn, x))
+
+
+def position(head: torch.nn.Module, height: int, width: int) -> Tensor:
+    """(h*w, C), column half first."""
+    table = head.position
+    return torch.stack(
+        [
+            torch.cat([table.col_embed[c], table.row_embed[r]])
+            for r in range(height)
+            for c in range(width)
+        ]
+    )
+
+
+def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
+    """Logits (B, K), image by image, branch by branch, class by class."""
+    logits = []
+    for b in range(len(feats[0])):
+        branches = []
+        for i, feat in enumerate(feats):
+            C, h, w = feat[b].shape
+            tokens = feat[b].reshape(C, h * w).t()
+            pos = position(head, h, w) if head.position is not None else None
+            if head.position_mode == 'input':
+                tokens, pos = tokens + pos, None
+            group = 0 if head.share_branches else i
+            for layer in head.encoders[group].layers:
+                tokens = encoder_layer(layer, tokens, pos)
+            if head.decoders is None:
+                branches.append(tokens.mean(dim=0).expand(head.num_classes, C))
+                continue
+            label = head.label_embed[i]
+            query, query_pos = label, None
+            if head.query_mode == 'attention':
+                query, query_pos = torch.zeros_like(label), label
+            for layer in head.decoders[group].layers:
+                query = decoder_layer(layer, query, tokens, query_pos, pos)
+            branches.append(layer_norm(head.decoders[group].norm, query))
+        z = torch.cat(branches, dim=-1)
+        logits.append(
+            torch.stack(
+                [
+                    torch.dot(z[k], head.fc.weight[k]) + head.fc.bias[k]
+                    for k in range(head.num_classes)
+                ]
+            )
+        )
+    return torch.stack(logits)
+
+
+def interpolation_matrix(old: int, new: int) -> Tensor:
+    """Linear interpolation with aligned corners as a (new, old) matrix, row by row."""
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        place = i * (old - 1) / (new - 1) if new > 1 else 0.0
+        low = min(int(place), old - 1)
+        high = min(low + 1, old - 1)
+        matrix[i, low] += 1 - (place - low)
+        matrix[i, high] += place - low
+    return matrix
+
+
+def bilinear(x: Tensor, height: int, width: int) -> Tensor:
+    rows = interpolation_matrix(x.shape[-2], height).to(x.dtype)
+    cols = interpolation_matrix(x.shape[-1], width).to(x.dtype)
+    return torch.einsum('rh,bchw,sw->bcrs', rows, x, cols)
+
+
+def conv2d(conv: torch.nn.Conv2d, x: Tensor) -> Tensor:
+    """Convolution as a sum over kernel positions."""
+    (kh, kw), (sh, sw), (ph, pw) = conv.kernel_size, conv.stride, conv.padding
+    x = F.pad(x, (pw, pw, ph, ph))
+    out_h, out_w = (x.shape[-2] - kh) // sh + 1, (x.shape[-1] - kw) // sw + 1
+    out = conv.bias[None, :, None, None].expand(len(x), -1, out_h, out_w)
+    for i in range(kh):
+        for j in range(kw):
+            patch = x[:, :, i : i + sh * out_h : sh, j : j + sw * out_w : sw][:, :, :out_h, :out_w]
+            out = out + torch.einsum('oc,bchw->bohw', conv.weight[:, :, i, j], patch)
+    return out
+
+
+def neck_maps(neck: torch.nn.Module, f1: Tensor, f2: Tensor, fuse: bool = True) -> list[Tensor]:
+    """Eq 1-5 with bilinear interpolation for all three scales."""
+    x = [conv2d(neck.convs[s], f) for s, f in (('large', f1), ('medium', f2), ('small', f2))]
+    if not fuse:
+        return x
+    height, width = x[0].shape[-2:]
+    resized = [bilinear(m, height, width) for m in x]
+    product = resized[0] * resized[1] * resized[2]
+    gate = neck.scale_attention.gate
+    if gate is not None:
+        product = gate[None] * product
+    return [bilinear(r + product, *m.shape[-2:]) for r, m in zip(resized, x, strict=True)]

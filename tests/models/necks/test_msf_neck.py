@@ -1,0 +1,142 @@
+import pytest
+import torch
+
+from mmmsf.models import MSFNeck
+from mmmsf.models.layers.scale_attention import INTERPOLATIONS
+from tests.helpers import reference
+
+
+def make_inputs(h: int = 6, w: int = 6, dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(2, 5, 2 * h, 2 * w, dtype=dtype), torch.randn(2, 7, h, w, dtype=dtype)]
+
+
+@pytest.mark.parametrize(('padding', 'small'), [(1, 7), (0, 6)])
+def test_shapes_at_448_px(padding: int, small: int) -> None:
+    neck = MSFNeck([1024, 2048], stride_padding=padding).eval()
+    with torch.no_grad():
+        outs = neck((torch.zeros(1, 1024, 28, 28), torch.zeros(1, 2048, 14, 14)))
+    assert [tuple(x.shape) for x in outs] == [
+        (1, 512, 28, 28),
+        (1, 512, 14, 14),
+        (1, 512, small, small),
+    ]
+
+
+@pytest.mark.parametrize('padding', [0, 1])
+@pytest.mark.parametrize('fuse', [True, False])
+@pytest.mark.parametrize('gate', [True, False])
+@pytest.mark.parametrize(('h', 'w'), [(6, 6), (5, 8)])
+def test_equals_the_reference(padding: int, fuse: bool, gate: bool, h: int, w: int) -> None:
+    f1, f2 = make_inputs(h, w)
+    neck = MSFNeck([5, 7], 4, fuse=fuse, stride_padding=padding, product_gate=gate)
+    if gate and fuse:
+        torch.nn.init.normal_(neck.scale_attention.gate)
+    outs = neck((f1, f2))
+    for out, expected in zip(outs, reference.neck_maps(neck, f1, f2, fuse), strict=True):
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_maps_whose_ratio_is_not_two() -> None:
+    torch.manual_seed(0)
+    f1, f2 = torch.randn(1, 5, 9, 11), torch.randn(1, 7, 4, 5)
+    neck = MSFNeck([5, 7], 4)
+    for out, expected in zip(neck((f1, f2)), reference.neck_maps(neck, f1, f2), strict=True):
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize('mode', INTERPOLATIONS)
+def test_gradients(mode: str) -> None:
+    neck = MSFNeck([5, 7], 2, interpolation=mode, product_gate=True).double()
+    torch.nn.init.normal_(neck.scale_attention.gate)
+    inputs = [x[:1, :, :4, :4].requires_grad_() for x in make_inputs(4, 4, torch.float64)]
+    assert torch.autograd.gradcheck(lambda *x: neck(x), inputs)
+
+
+@pytest.mark.parametrize('mode', INTERPOLATIONS)
+def test_interpolation_modes_differ_only_by_resizing(mode: str) -> None:
+    f1, f2 = make_inputs()
+    torch.manual_seed(1)
+    neck = MSFNeck([5, 7], 4, interpolation=mode)
+    torch.manual_seed(1)
+    bilinear = MSFNeck([5, 7], 4)
+    assert [x.shape for x in neck((f1, f2))] == [x.shape for x in bilinear((f1, f2))]
+    assert torch.equal(neck((f1, f2))[0], bilinear((f1, f2))[0]) == (mode == 'bilinear')
+
+
+@pytest.mark.parametrize('scales', [('medium',), ('medium', 'small'), ('large', 'small')])
+def test_scales_can_be_left_out(scales: tuple[str, ...]) -> None:
+    f1, f2 = make_inputs()
+    neck = MSFNeck([5, 7], 4, scales=scales)
+    outs = neck((f1, f2))
+    sizes = {'large': 12, 'medium': 6, 'small': 3}
+    assert [x.shape[-1] for x in outs] == [sizes[s] for s in scales]
+    assert set(neck.convs) == set(scales)
+
+
+def test_a_single_scale_is_its_convolution() -> None:
+    f1, f2 = make_inputs()
+    neck = MSFNeck([5, 7], 4, scales=('medium',))
+    torch.testing.assert_close(neck((f1, f2))[0], neck.convs['medium'](f2))
+
+
+def test_a_zero_gate_only_resizes() -> None:
+    f1, f2 = make_inputs()
+    neck = MSFNeck([5, 7], 4, product_gate=True)
+    large, _, small = neck((f1, f2))
+    torch.testing.assert_close(large, neck.convs['large'](f1))
+    back = reference.bilinear(reference.bilinear(neck.convs['small'](f2), 12, 12), 3, 3)
+    torch.testing.assert_close(small, back)
+
+
+def test_a_single_map_backbone() -> None:
+    torch.manual_seed(0)
+    feat = torch.randn(1, 7, 6, 4)
+    neck = MSFNeck([7], 4, fuse=False)
+    large, medium, small = neck((feat,))
+    upsampled = reference.bilinear(feat, 12, 8)
+    torch.testing.assert_close(large, neck.convs['large'](upsampled), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(medium, neck.convs['medium'](feat))
+    assert small.shape == (1, 4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(in_channels=[1, 2, 3]), r'`in_channels` must .* got \[1, 2, 3\]'),
+        (dict(scales=()), r'`scales` must be a non-empty subsequence .* got \(\)'),
+        (dict(scales=('small', 'large')), r"got \('small', 'large'\)"),
+        (dict(scales=('huge',)), r"got \('huge',\)"),
+        (dict(interpolation='cubic'), "`interpolation` must be one of .* got 'cubic'"),
+        (dict(stride_padding=2), '`stride_padding` must be 0 or 1, got 2'),
+    ],
+)
+def test_wrong_arguments(kwargs: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MSFNeck(**{'in_channels': [5, 7], **kwargs})
+
+
+@pytest.mark.parametrize(
+    ('scales', 'fuses'),
+    [(('large', 'medium', 'small'), True), (('medium', 'small'), True), (('small',), False)],
+)
+def test_scales_are_fused_where_there_are_two(scales: tuple[str, ...], fuses: bool) -> None:
+    assert (MSFNeck([5, 7], 4, scales=scales).scale_attention is not None) == fuses
+    assert MSFNeck([5, 7], 4, scales=scales, fuse=False).scale_attention is None
+
+
+def test_wrong_inputs() -> None:
+    neck = MSFNeck([5, 7], 4)
+    with pytest.raises(ValueError, match=r'takes 2 feature maps, but the backbone gave 1 with'):
+        neck(make_inputs()[1:])
+    with pytest.raises(ValueError, match=r'in_channels = \[5, 7\], but the backbone gave shapes'):
+        neck(make_inputs()[::-1])
+    with pytest.raises(ValueError, match='shapes'):
+        neck((torch.zeros(2, 5), torch.zeros(2, 7)))
+
+
+def test_a_map_too_small_for_the_unpadded_convolution() -> None:
+    maps = (torch.zeros(1, 5, 4, 4), torch.zeros(1, 7, 2, 2))
+    assert MSFNeck([5, 7], 4)(maps)[2].shape[-2:] == (1, 1)
+    with pytest.raises(ValueError, match=r'stride_padding=0 .* at least 3 x 3, but the backbone'):
+        MSFNeck([5, 7], 4, stride_padding=0)(maps)

@@ -1,0 +1,138 @@
+"""tools/analysis/compare.py, run as a user would."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmmsf.evaluation import Predictions
+from tests.helpers.run_tool import run_tool
+
+TOOL = 'analysis/compare.py'
+CLASSES = ('cat', 'dog', 'emu')
+
+
+def make(seed: int, noise: float) -> Predictions:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((200, 3)) < (0.4, 0.2, 0.02)).astype(np.int8)
+    sizes = (targets * rng.integers(1, 3, targets.shape)).astype(np.int8)  # none is large
+    scores = targets + noise * np.random.default_rng(seed).normal(size=targets.shape)
+    names = np.array([f'{i}.jpg' for i in range(200)])
+    return Predictions(names, np.array(CLASSES), scores.astype(np.float32), targets, sizes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make(1, 1.5).save(tmp_path / 'weak.npz')
+    make(2, 0.5).save(tmp_path / 'strong.npz')
+    make(3, 1.5).save(tmp_path / 'like.npz')
+    return tmp_path
+
+
+def table(stdout: str) -> list[list[str]]:
+    return [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in stdout.splitlines()
+        if line.startswith('|')
+    ][2:]
+
+
+def test_a_folder_is_one_model_with_its_mean(folder: Path) -> None:
+    for run in ('strong', 'weak'):
+        (folder / 'model' / run / 'val').mkdir(parents=True)
+        (folder / f'{run}.npz').rename(folder / 'model' / run / 'val/predictions.npz')
+    files = [f'model/{run}/val/predictions.npz' for run in ('strong', 'weak')]
+    done = run_tool(folder, TOOL, 'like.npz', 'model', *files, '--resamples', '50')
+    assert done.returncode == 0, done.stderr
+    assert 'runs: 1, 2, 1, 1;' in done.stdout
+    values = [float(row[3]) for row in table(done.stdout) if row[1] == 'mAP']
+    assert values[0] == pytest.approx((values[1] + values[2]) / 2, abs=0.011)
+    (folder / 'none').mkdir()
+    empty = run_tool(folder, TOOL, 'like.npz', 'none')
+    assert empty.returncode == 1 and 'none has no predictions.npz in it' in empty.stderr
+
+
+def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:
+    done = run_tool(
+        folder,
+        TOOL,
+        'weak.npz',
+        'strong.npz',
+        'like.npz',
+        '--resamples',
+        '200',
+        '--min-positives',
+        '10',
+        '--csv',
+        'out.csv',
+    )
+    assert done.returncode == 0, done.stderr
+    rows = table(done.stdout)
+    metrics = ['mAP', 'mAP_small', 'mAP_medium', 'CF1', 'OF1']
+    assert [row[:2] for row in rows] == [
+        [f'{run}.npz', metric] for run in ('strong', 'like') for metric in metrics
+    ]
+    strong, like = rows[0], rows[len(metrics)]
+    assert float(strong[5]) > 0 and strong[7] == '1.000'
+    assert float(strong[4]) == pytest.approx(float(strong[3]) - float(strong[2]), abs=0.011)
+    assert float(like[5]) < 0 < float(like[6])
+    assert (
+        '200 images, 2 of 3 classes with at least 10 positive images; left out: emu ('
+        in done.stdout
+    )
+    with open(folder / 'out.csv', encoding='utf-8', newline='') as file:
+        assert list(csv.reader(file))[1:] == rows
+    again = run_tool(
+        folder,
+        TOOL,
+        'weak.npz',
+        'strong.npz',
+        '--resamples',
+        '200',
+        '--names',
+        'a',
+        'b',
+        '--min-positives',
+        '10',
+    )
+    assert [row[1:] for row in table(again.stdout)] == [row[1:] for row in rows[: len(metrics)]]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            lambda p: replace(p, names=np.roll(p.names, 1)),
+            'other images than the first file, at posit',
+        ),
+        (lambda p: replace(p, classes=np.array(['cat', 'dog', 'elk'])), 'elk in place of emu'),
+        (
+            lambda p: replace(p, targets=1 - p.targets),
+            'other targets than the first file: 0.jpg, cat',
+        ),
+        (lambda p: replace(p, sizes=p.sizes * 0), 'other sizes than the first file'),
+        (
+            lambda p: Predictions(*(x[:-1] if x is not p.classes else x for x in vars(p).values())),
+            'has 199 images, the first file 200',
+        ),
+    ],
+)
+def test_other_data_is_refused(folder: Path, change, message: str) -> None:
+    change(make(2, 0.5)).save(folder / 'other.npz')
+    done = run_tool(folder, TOOL, 'weak.npz', 'other.npz')
+    assert done.returncode == 1
+    assert 'compare.py: other.npz' in done.stderr and message in done.stderr
+
+
+def test_wrong_arguments(folder: Path) -> None:
+    assert 'at least two files' in run_tool(folder, TOOL, 'weak.npz').stderr
+    two = ('weak.npz', 'like.npz')
+    assert 'needs 2 names' in run_tool(folder, TOOL, *two, '--names', 'a').stderr
+    assert '--level must be' in run_tool(folder, TOOL, *two, '--level', '95').stderr
+    assert (
+        'no class has 500 positives'
+        in run_tool(folder, TOOL, *two, '--min-positives', '500').stderr
+    )
+    assert run_tool(folder, TOOL, 'weak.npz', 'none.npz').returncode == 1

@@ -1,0 +1,84 @@
+"""What of a training checkpoint is worth handing out."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mmmsf.version import __version__
+
+_AVERAGE_PREFIX = 'module.'  # of the weights in the second set of MMEngine's EMAHook
+
+
+def raw_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights as trained, of a checkpoint whose training kept an average of them.
+
+    MMEngine's EMAHook swaps the two sets when it saves: ``state_dict`` holds the average and
+    ``ema_state_dict`` the weights as trained, with a prefix.
+
+    Raises:
+        ValueError: the checkpoint has no second set, or it does not fit the first.
+    """
+    second = checkpoint.get('ema_state_dict')
+    if second is None:
+        raise ValueError('its training kept no average of the weights; there is one set only')
+    state = {
+        name.removeprefix(_AVERAGE_PREFIX): value
+        for name, value in second.items()
+        if name.startswith(_AVERAGE_PREFIX)
+    }
+    if state.keys() != checkpoint['state_dict'].keys():
+        differing = sorted(state.keys() ^ checkpoint['state_dict'].keys())
+        raise ValueError(f'its two sets of weights differ in names: {", ".join(differing[:4])}')
+    return state
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, strings, lists and dicts: what both file formats can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def published(
+    checkpoint: Mapping[str, Any], metrics: Mapping[str, float] | None = None, raw: bool = False
+) -> dict[str, Any]:
+    """A checkpoint with the weights and what prediction needs; the input stays as it is.
+
+    Args:
+        checkpoint: as :func:`~.weights.read_checkpoint` gives it.
+        metrics: figures to carry along; by default those that it carries already.
+        raw: take the weights as trained and not their average. Thresholds and figures that the
+            checkpoint carries are of the average and left out.
+
+    Returns:
+        ``state_dict`` and ``meta``, the latter with ``mmmsf_version`` and, where known, ``cfg``
+        (text), ``dataset_meta`` (class names), ``thresholds``, ``metrics``, ``epoch`` and
+        ``iter``.
+
+    Raises:
+        ValueError: ``raw`` is asked for and there is no second set of weights.
+    """
+    source = checkpoint['meta']
+    keys = ['cfg', 'epoch', 'iter'] + ([] if raw else ['thresholds', 'metrics'])
+    kept: dict[str, Any] = {key: source[key] for key in keys if source.get(key) is not None}
+    for key, value in (source.get('dataset_meta') or {}).items():
+        if key.lower() == 'classes':
+            kept['dataset_meta'] = dict(classes=value)
+    if metrics is not None:
+        kept['metrics'] = metrics
+    state = raw_weights(checkpoint) if raw else dict(checkpoint['state_dict'])
+    return dict(meta=_plain({**kept, 'mmmsf_version': __version__}), state_dict=state)
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""Boxes of the objects behind the labels, by image and class."""
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from mmengine.fileio import join_path
+
+from mmmsf.datasets.base import MultiLabelData
+from mmmsf.datasets.coco import CocoMultiLabel, load_coco
+from mmmsf.datasets.readers.voc_xml import Box
+from mmmsf.datasets.voc import VocMultiLabel
+
+Found = Iterator[tuple[str, int, Box]]  # image path, class index, box
+
+
+def _coco_boxes(dataset: CocoMultiLabel) -> Found:
+    coco = load_coco(dataset.ann_file)
+    index_of = {
+        key: dataset.metainfo['classes'].index(category['name'])
+        for key, category in coco.cats.items()
+    }
+    for annotation in coco.anns.values():
+        if 'bbox' in annotation:
+            x, y, width, height = annotation['bbox']
+            name = coco.imgs[annotation['image_id']]['file_name']
+            yield (
+                join_path(dataset.img_prefix, name),
+                index_of[annotation['category_id']],
+                (x, y, x + width, y + height),
+            )
+
+
+def _voc_boxes(dataset: VocMultiLabel) -> Found:
+    index_of = {name: k for k, name in enumerate(dataset.metainfo['classes'])}
+    for i in range(len(dataset)):
+        path = dataset.get_data_info(i)['img_path']
+        for item in dataset.objects_of(PurePath(path).stem):
+            if item.box is not None:
+                yield path, index_of[item.name], item.box
+
+
+def class_boxes(dataset: MultiLabelData) -> dict[str, dict[int, list[Box]]]:
+    """Read the boxes that the labels came from; crowds and difficult objects included.
+
+    Args:
+        dataset: loaded.
+
+    Returns:
+        Image path -> class index -> boxes (x1, y1, x2, y2) in pixels, of those objects that have
+        one.
+
+    Raises:
+        ValueError: no object has a box, or the data have none by their format.
+    """
+    if isinstance(dataset, CocoMultiLabel):
+        boxes = _coco_boxes(dataset)
+    elif isinstance(dataset, VocMultiLabel) and dataset.labelled:
+        boxes = _voc_boxes(dataset)
+    else:
+        raise ValueError(
+            f'a {type(dataset).__name__} has no boxes; they come with labelled COCO- '
+            'and VOC-style data'
+        )
+    found: dict[str, dict[int, list[Box]]] = {}
+    for path, label, box in boxes:
+        found.setdefault(path, {}).setdefault(label, []).append(box)
+    if not found:
+        raise ValueError(f'{dataset.ann_file}: no object has a box')
+    return found

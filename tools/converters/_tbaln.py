@@ -1,0 +1,141 @@
+"""Weights of the authors' released code ("TBALN") under our names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Start of our name -> start of the released one; the first that fits counts.
+STARTS = {
+    'backbone.conv1.': 'layer1.0.',
+    'backbone.bn1.': 'layer1.1.',
+    'backbone.layer1.': 'layer1.4.',  # 2 and 3 are the ReLU and the pooling
+    'backbone.': '',
+    'neck.convs.large.': 'transform_28.',
+    'neck.convs.medium.': 'transform_14.',
+    'neck.convs.small.': 'transform_7.',
+    'head.position.row_embed': 'positional_embedding.row_embed.weight',
+    'head.position.col_embed': 'positional_embedding.col_embed.weight',
+    'head.encoders.0.': 'transformer.encoder.',
+    'head.decoders.0.': 'transformer.decoder.',
+    'head.fc.weight': 'fc.W',
+    'head.fc.bias': 'fc.b',
+}
+PARTS = {'.cross_attn.': '.multihead_attn.', '.ffn.': '.'}
+LABELS, GRID = 'head.label_embed', 'head.position.trained_grid'
+WRAPPERS = ('state_dict', 'model')
+
+
+def released_name(name: str) -> str:
+    """The released name of one of our parameters; ``KeyError`` where there is none."""
+    for ours, theirs in STARTS.items():
+        if name.startswith(ours):
+            name = theirs + name.removeprefix(ours)
+            break
+    else:
+        raise KeyError(name)
+    for ours, theirs in PARTS.items():
+        name = name.replace(ours, theirs)
+    return name
+
+
+def unwrap(checkpoint: Any) -> dict[str, Tensor]:
+    """The weights of a checkpoint, plain or under ``state_dict`` or ``model``.
+
+    A prefix ``module.`` that every name carries is taken off.
+
+    Raises:
+        ValueError: there are no weights, or something else lies among them.
+    """
+    for wrapper in WRAPPERS:
+        if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
+            checkpoint = checkpoint[wrapper]
+    if not isinstance(checkpoint, Mapping) or not checkpoint:
+        raise ValueError(
+            'the checkpoint holds no weights, neither plain nor under '
+            f'{" or ".join(WRAPPERS)}; it is a {type(checkpoint).__name__}'
+        )
+    strange = [str(name) for name, value in checkpoint.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise ValueError(f'the checkpoint holds other things than weights: {", ".join(strange)}')
+    prefix = 'module.' if all(name.startswith('module.') for name in checkpoint) else ''
+    return {name.removeprefix(prefix): value for name, value in checkpoint.items()}
+
+
+def count_classes(released: Mapping[str, Tensor]) -> int:
+    """Classes K of released weights, read from ``fc.b`` of shape (1, K)."""
+    bias = released.get('fc.b')
+    if bias is None or bias.dim() != 2 or len(bias) != 1:
+        got = 'nothing' if bias is None else tuple(bias.shape)
+        raise ValueError(f'the number of classes is read from `fc.b` of shape (1, K), got {got}')
+    return bias.shape[1]
+
+
+def branch_grids(image_size: int, num_positions: int = 50) -> list[list[int]]:
+    """Rows and columns of the three maps for a square image, in branch order.
+
+    Args:
+        image_size: side in pixels.
+        num_positions: entries of the position tables, which no map may exceed.
+
+    Returns:
+        ``[[28, 28], [14, 14], [6, 6]]`` at 448 px: strides 16 and 32, then the
+        unpadded 3x3 convolution of stride 2.
+
+    Raises:
+        ValueError: the size makes an empty map or one beyond the tables.
+    """
+    large, medium = -(-image_size // 16), -(-image_size // 32)
+    small = (medium - 3) // 2 + 1
+    if small < 1 or large > num_positions:
+        raise ValueError(
+            f'`image_size` must be between 65 and {16 * num_positions}, got {image_size}'
+        )
+    return [[side, side] for side in (large, medium, small)]
+
+
+def _sources(name: str, shape: torch.Size) -> dict[str, torch.Size]:
+    """Released names, with shapes, that make up one of our parameters."""
+    if name == LABELS:
+        return {f'query_embed_{i + 1}.weight': shape[1:] for i in range(shape[0])}
+    source = released_name(name)
+    return {source: torch.Size([1, *shape]) if source in ('fc.W', 'fc.b') else shape}
+
+
+def convert_tbaln(
+    released: Mapping[str, Tensor], expected: Mapping[str, torch.Size], image_size: int = 448
+) -> dict[str, Tensor]:
+    """Rename released weights to those of a model in the authors' profile.
+
+    Args:
+        released: weights as :func:`unwrap` gives them.
+        expected: name and shape of every entry of the model's state dict.
+        image_size: side in pixels of the images it was trained with.
+
+    Returns:
+        A state dict with exactly the names and shapes of ``expected``.
+
+    Raises:
+        ValueError: a weight is missing, left over or of another shape; the
+            message names every one.
+    """
+    wanted = {name: _sources(name, shape) for name, shape in expected.items() if name != GRID}
+    shapes = {source: shape for sources in wanted.values() for source, shape in sources.items()}
+    faults = [f'missing: {name}' for name in shapes if name not in released]
+    faults += [f'left over: {name}' for name in released if name not in shapes]
+    faults += [
+        f'wrong shape: {name} is {tuple(released[name].shape)}, not {tuple(shape)}'
+        for name, shape in shapes.items()
+        if name in released and released[name].shape != shape
+    ]
+    if faults:
+        raise ValueError('the checkpoint does not fit the released network:\n' + '\n'.join(faults))
+    converted = {}
+    for name, sources in wanted.items():
+        tensors = [released[source] for source in sources]
+        stacked = torch.stack(tensors) if name == LABELS else tensors[0]
+        converted[name] = stacked.reshape(expected[name])  # also (1, K, ..) -> (K, ..) of `fc`
+    num_positions = expected['head.position.row_embed'][0]
+    converted[GRID] = torch.tensor(branch_grids(image_size, num_positions))
+    return converted

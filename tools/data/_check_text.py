@@ -1,0 +1,97 @@
+"""The text that tools/data/check_data.py prints."""
+
+from collections.abc import Mapping, Sequence
+
+from _check import ImageFacts, SplitLabels, SplitSummary, find_repeats, find_shared
+from _official import recognize
+
+from mmmsf.evaluation.tables import format_table
+
+MAX_NAMED = 20  # pairs of duplicates that are written out
+
+
+def _indent(text: str) -> str:
+    return '\n'.join('  ' + line for line in text.splitlines())
+
+
+def _size_line(summary: SplitSummary) -> str:
+    sizes = summary.sizes
+    if not len(sizes):
+        return 'image sizes: unknown, no image could be opened'
+    smallest, median, largest = (
+        f'{width} x {height}' for width, height in (sizes[0], sizes[len(sizes) // 2], sizes[-1])
+    )
+    return (
+        f'image sizes (px, by area): min {smallest}, median {median}, max {largest}; '
+        f'shortest side {sizes.min()}, longest {sizes.max()}'
+    )
+
+
+def _label_line(summary: SplitSummary) -> str:
+    histogram = summary.histogram
+    numbers = histogram.nonzero()[0]
+    mean = summary.positives.sum() / summary.num_images
+    counts = ', '.join(f'{number}: {histogram[number]:,}' for number in numbers)
+    return (
+        f'labels per image: min {numbers[0]}, mean {mean:.2f}, max {numbers[-1]}; '
+        f'images by number of labels: {counts}'
+    )
+
+
+def format_summary(summary: SplitSummary) -> str:
+    """A paragraph and a table of classes about one split, and its faults by name."""
+    lines = [
+        f'{summary.name}: {summary.num_images:,} images, {summary.num_unlabelled:,} without '
+        'a label',
+        '  believed to be '
+        + recognize(summary.classes, summary.num_images, summary.num_unlabelled),
+        '  ' + _label_line(summary),
+        '  ' + _size_line(summary),
+    ]
+    absent = [
+        name for name, count in zip(summary.classes, summary.positives, strict=True) if count == 0
+    ]
+    if absent:
+        lines.append(f'  {len(absent)} classes are positive in no image: {", ".join(absent)}')
+    columns = {'positive': summary.positives}
+    if summary.ignored.any():
+        columns['ignored'] = summary.ignored
+    rows = [
+        [name, *(f'{counts[k]:,}' for counts in columns.values())]
+        for k, name in enumerate(summary.classes)
+    ]
+    lines.append(_indent(format_table(['class', *columns], rows)))
+    if summary.faults:
+        lines.append(f'  {len(summary.faults)} images are missing or broken:')
+        lines += ['    ' + fault for fault in summary.faults]
+    return '\n'.join(lines)
+
+
+def format_duplicates(splits: Sequence[SplitLabels], facts: Mapping[str, ImageFacts]) -> str:
+    """Lines about equal files in two splits or twice in one; '' if there are none.
+
+    Two splits of exactly the same images, such as a test that is the
+    validation set, are named once as such.
+    """
+    lines: list[str] = []
+    for i, split in enumerate(splits):
+        for other in splits[i + 1 :]:
+            if set(split.paths) == set(other.paths):
+                lines.append(f'{split.name} and {other.name} are the same images')
+                continue
+            pairs = find_shared(split.paths, other.paths, facts)
+            if pairs:
+                lines.append(f'{len(pairs)} images are in {split.name} and in {other.name}:')
+                lines += _some([f'{first} = {second}' for first, second in pairs])
+        groups = find_repeats(split.paths, facts)
+        if groups:
+            lines.append(f'{len(groups)} images of {split.name} occur under several names:')
+            lines += _some([' = '.join(group) for group in groups])
+    return '\n'.join(lines)
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - MAX_NAMED
+    return ['  ' + line for line in lines[:MAX_NAMED]] + (
+        [f'  and {more} more'] if more > 0 else []
+    )

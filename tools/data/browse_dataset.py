@@ -1,0 +1,114 @@
+"""Show augmented images and labels: ``browse_dataset.py CONFIG --out-dir DIR``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden, load_config
+from mmengine.config import DictAction
+
+PAGE = 24  # images on one sheet
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Write what the pipeline makes of images spread evenly over a dataset, with '
+        'their labels, as contact sheets.'
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--out-dir', required=True, metavar='DIR', help='folder for the sheets')
+    parser.add_argument(
+        '--number',
+        type=int,
+        default=PAGE,
+        help=f'images to show, {PAGE} on a sheet (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--split',
+        choices=['train', 'val', 'test'],
+        default='train',
+        help='dataset to show (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        default=224,
+        help='side of an image on the sheet in pixels (default: %(default)s)',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='overrides of config values',
+    )
+    args = parser.parse_args()
+    if args.number < 1 or args.size < 1:
+        parser.error(f'--number and --size must be positive, got {args.number} and {args.size}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    import numpy as np
+    from mmengine.registry import DefaultScope
+    from mmengine.runner import set_random_seed
+
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.registry import DATASETS
+    from mmmsf.visualization import Tile, draw_contact_sheet
+
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.get(f'{args.split}_dataloader') is None:
+        raise SystemExit(f'error: {args.config} has no `{args.split}_dataloader`')
+    dataset_cfg = dict(cfg[f'{args.split}_dataloader'].dataset)
+    if 'pipeline' not in dataset_cfg:
+        raise SystemExit(
+            f'{args.config}: the {args.split} dataset is a {dataset_cfg["type"]} '
+            'without a pipeline of its own; name the inner dataset in its place'
+        )
+    # Packing turns pixels into tensors; what comes before it can be looked at
+    dataset_cfg['pipeline'] = [
+        step
+        for step in dataset_cfg['pipeline']
+        if not step['type'].split('.')[-1].startswith('Pack')
+    ]
+    set_random_seed(args.seed)
+    try:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+            dataset = DATASETS.build(dataset_cfg)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: the {args.split} set of {args.config}: {error}') from error
+    classes = dataset.metainfo['classes']
+
+    def make_tile(index: int) -> Tile:
+        data = dataset[index]
+        image = np.clip(data['img'][..., ::-1], 0, 255).astype(np.uint8)  # BGR to RGB
+        ignored = [f'({classes[k]})' for k in data.get('gt_ignore', ())]
+        return Tile(
+            image,
+            Path(data['img_path']).name,
+            right=[classes[k] for k in data['gt_label']],
+            missed=ignored,
+        )
+
+    number = min(args.number, len(dataset))
+    indices = np.linspace(0, len(dataset) - 1, number).round().astype(int).tolist()
+    out_dir = Path(args.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for page, start in enumerate(range(0, number, PAGE), start=1):
+        path = out_dir / f'{args.split}_{page:03d}.png'
+        tiles = [make_tile(index) for index in indices[start : start + PAGE]]
+        draw_contact_sheet(tiles, size=args.size).save(path)
+        print(f'{path}: {len(tiles)} images; green: labels, orange in brackets: ignored classes')
+
+
+if __name__ == '__main__':
+    main()
