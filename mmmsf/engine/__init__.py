@@ -1,4 +1,4 @@
-"""What plugs into MMEngine's runner: hooks, schedules, optimizer wrappers, exact resume."""
+"""Extensions of MMEngine's runner: hooks, schedules, optimizer wrappers, exact resume."""
 
 from .hooks import (
     ChannelsLastHook,

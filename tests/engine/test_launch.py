@@ -89,7 +89,9 @@ def test_resume_from_a_damaged_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / 'epoch_3.pth'
     make_checkpoint(path)
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r'cannot go on from the checkpoint .*epoch_3\.pth: cut'):
+    with pytest.raises(
+        ValueError, match=r'cannot resume from the checkpoint .*epoch_3\.pth: truncated'
+    ):
         launch.set_resume(Config(dict(work_dir=str(tmp_path))), str(path))
 
 

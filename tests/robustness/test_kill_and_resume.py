@@ -15,11 +15,11 @@ from tests.helpers.checkpoint_state import assert_same, state_of
 from tests.helpers.clean_process import start_process
 from tests.helpers.kill_switch import MOMENTS
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY
 
 CONFIG_TEXT = f"""
 _base_ = '{CONFIG}'
-custom_imports = dict(imports=['mmmsf', 'tests.kill_switch'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmmsf', 'tests.helpers.kill_switch'], allow_failed_imports=False)
 custom_hooks = _base_.custom_hooks + [
     dict(type='EMAHook', momentum=0.1), dict(type='Noise'), dict(type='KillSwitch')]
 """

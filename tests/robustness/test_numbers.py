@@ -15,7 +15,7 @@ from mmmsf.models.losses import AsymmetricLoss
 from tests.helpers import half_on_cpu  # noqa: F401  registers it
 from tests.helpers.clean_process import start_process
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY
 
 WRAPPERS = {
     'float32': ['optim_wrapper.type=OptimWrapper'],

@@ -19,7 +19,7 @@ from torch import distributed
 from mmmsf.evaluation import MultiLabelMetric
 from tests.helpers.clean_process import start_process
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY
 
 SIZES = (1, 2, 7, 23)
 WORLD_SIZES = (4, 3, 2)
@@ -27,7 +27,7 @@ CLASSES = 5
 LIMIT = 60.0  # seconds that a process may go on after another has failed
 CONFIG_TEXT = f"""
 _base_ = '{CONFIG}'
-custom_imports = dict(imports=['mmmsf', 'tests.kill_switch'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmmsf', 'tests.helpers.kill_switch'], allow_failed_imports=False)
 custom_hooks = _base_.custom_hooks + [dict(type='KillSwitch')]
 """
 
