@@ -16,10 +16,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The libraries that the rooms need come first: their imports may change the process.
 STATE = """
+import time
+start = time.perf_counter()
+import mmpretrain.models
+models = time.perf_counter() - start
 import cv2, matplotlib.font_manager, mmpretrain.apis, pycocotools.mask, safetensors, torchvision
 import tests.helpers.process_state as state
 before = state.process_state()
+start = time.perf_counter()
 import mmmsf
+cost = time.perf_counter() - start
+assert cost < models / 20, f'import mmmsf takes {cost:.3f} s, mmpretrain.models {models:.3f} s'
 assert not state.changed(before), f'import mmmsf: {state.changed(before)}'
 for room in mmmsf._ROOMS:
     getattr(mmmsf, room)
@@ -59,14 +66,13 @@ def test_the_start_of_a_tool_loads_no_library_in_vain() -> None:
 
 
 def registered() -> dict[str, list[str]]:
-    """Name of a registry -> the names that the sources of the package register there."""
+    """Map each registry to the names that the sources of the package register there."""
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / 'mmmsf').rglob('*.py')):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             for call in getattr(node, 'decorator_list', []):
-                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(
-                    '.register_module'
-                ):
+                function = ast.unparse(call.func) if isinstance(call, ast.Call) else ''
+                if function.endswith('.register_module'):
                     given = [word.value for word in call.keywords if word.arg == 'name']
                     name = ast.literal_eval(given[0]) if given else node.name
                     found.setdefault(function.split('.')[0], []).append(name)

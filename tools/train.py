@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--compile',
         action='store_true',
-        help="compile the training step with torch.compile; options: the config's `compile`",
+        help="compile the network with torch.compile; options: the config's mmmsf.CompileHook",
     )
     parser.add_argument(
         '--auto-scale-lr',

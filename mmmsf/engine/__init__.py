@@ -3,6 +3,7 @@
 from .hooks import (
     ChannelsLastHook,
     ClassCheckHook,
+    CompileHook,
     EMAWithRawEvalHook,
     NonFiniteLossHook,
     ReportHook,
@@ -21,6 +22,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'ChannelsLastHook',
     'ClassCheckHook',
+    'CompileHook',
     'CpuAmpOptimWrapper',
     'EMAWithRawEvalHook',
     'NonFiniteLossHook',

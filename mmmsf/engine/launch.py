@@ -34,7 +34,7 @@ def set_dataloader_defaults(cfg: Config) -> None:
 
 def set_optimizer_defaults(cfg: Config) -> None:
     """Use AdamW's fused kernel on a GPU unless the config chooses an implementation."""
-    optimizer = cfg.get('optim_wrapper', {}).get('optimizer') or {}
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
     chosen = {'fused', 'foreach', 'capturable', 'differentiable'} & optimizer.keys()
     if torch.cuda.is_available() and optimizer.get('type') == 'AdamW' and not chosen:
         optimizer.fused = True
@@ -74,8 +74,10 @@ def set_amp(cfg: Config) -> None:
 
 
 def set_compile(cfg: Config) -> None:
-    """Compile the training step by MMEngine's option, keeping options that the config has."""
-    cfg.compile = cfg.get('compile') or True
+    """Compile the network, with the options of the config's ``mmmsf.CompileHook`` if it has one."""
+    hooks = cfg.get('custom_hooks') or []
+    if not any(hook.get('type') == 'mmmsf.CompileHook' for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='mmmsf.CompileHook')]
 
 
 def prepare_distributed(cfg: Config, launcher: str) -> None:

@@ -30,8 +30,8 @@ TINY = [
 ]
 
 
-def run(folder: Path, *command: str, processes: int = 1) -> str:
-    """Run a tool in ``folder`` and return its output; a failure fails the test."""
+def start_tool(folder: Path, *command: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
+    """Run a tool in ``folder``, under torchrun for several processes."""
     tool, *arguments = command
     launch = [sys.executable]
     if processes > 1:
@@ -45,7 +45,7 @@ def run(folder: Path, *command: str, processes: int = 1) -> str:
         ]
         arguments += ['--launcher', 'pytorch']
     environment = dict(os.environ, OMP_NUM_THREADS='1')
-    done = subprocess.run(
+    return subprocess.run(
         [*launch, str(ROOT / 'tools' / tool), *arguments],
         cwd=folder,
         env=environment,
@@ -53,5 +53,10 @@ def run(folder: Path, *command: str, processes: int = 1) -> str:
         text=True,
         timeout=300,
     )
+
+
+def run(folder: Path, *command: str, processes: int = 1) -> str:
+    """Run a tool in ``folder`` and return its output; a failure fails the test."""
+    done = start_tool(folder, *command, processes=processes)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
