@@ -1,10 +1,15 @@
 """Multi-label image classification on MMPretrain backbones.
 
-Importing the package checks the OpenMMLab frameworks below it and declares the registries; the
-components register when a config first names one (``mmmsf.MSFHead``, ...). A config gets both with
-``custom_imports=dict(imports=['mmmsf'], allow_failed_imports=False)``. Nothing else in the process
-changes; :func:`mmmsf.checkpoint.secure_checkpoint_loading` is the one call that a script of your
-own needs to load checkpoints from strangers through MMEngine.
+Importing the package checks the OpenMMLab frameworks below it and declares the registries; a
+component registers when a config first names one of its kind (``mmmsf.MSFHead``, ...). A config
+gets both with ``custom_imports=dict(imports=['mmmsf'], allow_failed_imports=False)``. Nothing else
+in the process changes.
+
+The tools of this repository and :class:`MultiLabelInferencer` never run code that a checkpoint
+contains. Another launcher (MMPretrain's ``tools/train.py``, ``mim train``, a script of your own)
+reads checkpoints as MMEngine does, which may run such code. There,
+:func:`mmmsf.checkpoint.secure_checkpoint_loading`, called once before the first checkpoint is
+read, gives the same safety.
 """
 
 import importlib
@@ -16,10 +21,6 @@ from .version import __version__
 check_framework()
 
 from . import registry  # noqa: E402
-from .checkpoint.files import register_safe_globals, secure_checkpoint_loading  # noqa: E402
-
-register_safe_globals()
-secure_checkpoint_loading()
 
 _ROOMS = (
     'apis',
@@ -37,7 +38,7 @@ __all__ = ['MultiLabelInferencer', '__version__', 'registry', *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a room of the package when it is first asked for."""
+    """Import a room of the package on first access."""
     if name in _ROOMS:
         return importlib.import_module(f'{__name__}.{name}')
     if name == 'MultiLabelInferencer':

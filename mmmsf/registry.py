@@ -1,8 +1,8 @@
-"""The registries of mmmsf, each a child of MMEngine's root registry of that kind.
+"""Registries of mmmsf, each a child of MMEngine's root registry of that kind.
 
-A config names a component as ``mmmsf.Name``: nested dicts resolve by the
-config's default scope, which is ``mmpretrain``, so the prefix is what leads
-MMEngine here.
+A config names a component as ``mmmsf.Name``: nested dicts resolve by the config's default scope,
+which is ``mmpretrain``, so the prefix directs MMEngine to these registries. The first lookup in
+one of them imports its ``locations``, which register their components.
 """
 
 from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS

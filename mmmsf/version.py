@@ -1,3 +1,3 @@
-"""Version of mmmsf; setup.py reads this file without importing the package."""
+"""Version of mmmsf, which setup.py reads without importing the package."""
 
 __version__ = '0.1.0'

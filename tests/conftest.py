@@ -1,4 +1,4 @@
-"""Fixtures for all tests."""
+"""Fixtures of all tests."""
 
 import logging
 import os
@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# The tests are of the CPU, whose results repeat to the bit; test_gpu.py has those of a GPU. The
-# frameworks look for one when they are imported.
+# The tests run on the CPU, where results are reproducible to the bit; test_gpu.py needs a GPU. The
+# frameworks query the devices at import.
 if os.environ.get('MMMSF_TEST_GPU') != '1':
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
@@ -15,10 +15,11 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
 
-import mmmsf  # noqa: F401  registers the components
+import mmmsf  # noqa: F401  declares the registries
 
-# The tools' helpers lie beside the tools, which find them as Python puts a script's folder first.
+# The tools import the helpers beside them from the script's folder, which Python puts first.
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 sys.path += [str(TOOLS), *sorted(str(path) for path in TOOLS.iterdir() if path.is_dir())]
 
@@ -29,7 +30,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True, scope='session')
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or fills the user's cache."""
+    """Keep the tests out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MMMSF_CACHE_DIR', str(tmp_path_factory.mktemp('cache')))
         yield
@@ -40,9 +41,17 @@ _SCOPES = DefaultScope._instance_dict.copy()
 
 @pytest.fixture(autouse=True)
 def _restored_scope() -> None:
-    """A Runner leaves its default scope behind; the next test must not find it."""
+    """Remove the default scope that a Runner of an earlier test has left."""
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(_SCOPES)
+
+
+@pytest.fixture(autouse=True)
+def _restored_loaders() -> Iterator[None]:
+    """Restore MMEngine's checkpoint loaders, which every tool replaces for its process."""
+    schemes = CheckpointLoader._schemes.copy()
+    yield
+    CheckpointLoader._schemes = schemes
 
 
 class _Lines(logging.Handler):
@@ -56,7 +65,7 @@ class _Lines(logging.Handler):
 
 @pytest.fixture
 def capture_log() -> Iterator[list[str]]:
-    """Messages that reach MMEngine's current logger while the test runs."""
+    """Collect the messages of MMEngine's current logger while the test runs."""
     logger, handler = MMLogger.get_current_instance(), _Lines()
     logger.addHandler(handler)
     yield handler.lines

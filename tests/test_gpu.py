@@ -29,9 +29,9 @@ from .apis.test_inferencer import write_images
 from .helpers.checkpoint_state import assert_same, state_of
 from .helpers.run_tool import run_tool
 from .helpers.small_checkpoint import small_config, write_checkpoint
+from .helpers.tiny_training import CONFIG, NUM_VAL, ROOT, TINY
 from .robustness.test_numbers import RECIPE, check_training
 from .tools.test_pointing_game import write_inputs
-from .tools.test_train_and_test import CONFIG, NUM_VAL, ROOT, TINY
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason='MMMSF_TEST_GPU=1 and a GPU are needed'

@@ -1,11 +1,12 @@
-"""Command-line arguments that train.py and test.py share.
+"""Command-line arguments and safeguards that the tools share.
 
-MMPretrain takes seconds to import, so the tools parse their arguments first:
-nothing here may import it.
+MMPretrain takes seconds to import, so the tools parse their arguments first: nothing here may
+import it at the top level.
 """
 
 import argparse
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmengine.config import DictAction
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that MM users know from every OpenMMLab tool."""
+    """Add the options of every OpenMMLab tool."""
     parser.add_argument(
         '--work-dir',
         help='folder for logs, metrics, pictures and checkpoints '
@@ -33,7 +34,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run',
+        help='launcher of a distributed run',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -41,10 +42,26 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def harden() -> None:
     """Refuse checkpoints that run code when they are loaded, in this process and its children."""
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    from mmmsf.checkpoint import secure_checkpoint_loading
+
+    secure_checkpoint_loading()
+
+
+def run_recorded(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
+    """Run the work of a tool; under torchrun, record an error for its closing message.
+
+    torchrun then ends with the traceback of the rank that failed first. Without ``record`` it only
+    reports exit codes, and the errors of all ranks are mixed in the output.
+    """
+    if 'TORCHELASTIC_ERROR_FILE' in os.environ:
+        from torch.distributed.elastic.multiprocessing.errors import record
+
+        work = record(work)
+    work(args)
 
 
 def load_config(path: str) -> 'Config':
-    """Read a config, or end with one line that says what is wrong with it."""
+    """Read a config, or exit with one line that names the error."""
     from mmmsf.utils.config_file import read_config
 
     try:

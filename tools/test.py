@@ -1,9 +1,16 @@
-"""Evaluate a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+"""Evaluation of a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from _cli import add_common_arguments, harden, load_config
+from _cli import add_common_arguments, harden, load_config, run_recorded
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    from mmmsf.evaluation import MultiLabelMetric
 
 OUT_SUFFIXES = ('.npz', '.pkl', '.json')
 
@@ -21,14 +28,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='write every test image with its right, missed and false labels',
+        help='write every test image with its correct, missed and false labels',
     )
     parser.add_argument('--amp', action='store_true', help='test in mixed precision')
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='average the scores of the image and its mirror image, or do what the '
-        "config's `tta_model` and `tta_pipeline` say",
+        help="average the scores of the image and its mirror image, or use the config's "
+        '`tta_model` and `tta_pipeline`',
     )
     parser.add_argument(
         '--thresholds',
@@ -44,32 +51,20 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-    harden()
-
-    import mmengine
-    from mmengine.evaluator import DumpResults
-
-    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+def _thresholds(checkpoint: str) -> list[float]:
+    """Read the class thresholds of a checkpoint, or exit with the reason."""
     from mmmsf.checkpoint.thresholds import read_thresholds
-    from mmmsf.engine import launch
-    from mmmsf.engine.evaluation_run import check_test_run, use_thresholds
-    from mmmsf.engine.shared_failure import shared_failure
-    from mmmsf.evaluation import MultiLabelMetric, Predictions
 
-    launch.set_local_rank(args.local_rank)
-    if args.out is not None:  # before the work, not after it
-        try:
-            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SystemExit(f'--out {args.out}: {error}') from error
-    class_thr = None
-    if args.thresholds:
-        try:
-            class_thr = read_thresholds(args.checkpoint)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f'--thresholds: {error}') from error
+    try:
+        return read_thresholds(checkpoint)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'--thresholds: {error}') from error
+
+
+def _config(args: argparse.Namespace) -> 'Config':
+    """Read the config and apply the arguments to it."""
+    from mmmsf.engine import launch
+
     cfg = load_config(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
     if args.cfg_options is not None:
@@ -83,33 +78,73 @@ def main() -> None:
         launch.set_tta(cfg)
     launch.set_dataloader_defaults(cfg)
     launch.prepare_distributed(cfg, args.launcher)
-    runner = launch.build_runner(cfg)
+    return cfg
+
+
+def _keep_predictions(runner: 'Runner', out: str | None) -> None:
+    """Make the evaluator keep the predictions that ``--out`` asks for, or exit."""
+    from mmengine.evaluator import DumpResults
+
+    if out is None or out.endswith('.json'):
+        return
+    if out.endswith('.pkl'):
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+    elif (metric := _multi_label(runner)) is not None:
+        metric.keep_rows = True
+    else:
+        raise SystemExit(f'--out {out}: the config has no mmmsf.MultiLabelMetric in test_evaluator')
+
+
+def _multi_label(runner: 'Runner') -> 'MultiLabelMetric | None':
+    """Find the metric whose rows become a predictions file."""
+    from mmmsf.evaluation import MultiLabelMetric
+
+    metrics = runner.test_evaluator.metrics
+    return next((metric for metric in metrics if isinstance(metric, MultiLabelMetric)), None)
+
+
+def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
+    """Write the metrics or the predictions to ``--out``; DumpResults has written a ``.pkl``."""
+    import mmengine
+
+    from mmmsf.evaluation import Predictions
+
+    if out is None or runner.rank != 0:
+        return
+    if out.endswith('.json'):
+        mmengine.dump(metrics, out)
+    elif out.endswith('.npz') and (metric := _multi_label(runner)) is not None:
+        Predictions.from_rows(metric.rows, runner.test_dataloader.dataset).save(out)
+    runner.logger.info(f'Written to {out}')
+
+
+def test(args: argparse.Namespace) -> None:
+    harden()
+
+    import mmmsf  # noqa: F401  checks the frameworks and declares the registries
+    from mmmsf.engine import launch
+    from mmmsf.engine.evaluation_run import check_test_run, use_thresholds
+
+    launch.set_local_rank(args.local_rank)
+    if args.out is not None:  # before the work, not after it
+        try:
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemExit(f'--out {args.out}: {error}') from error
+    class_thr = _thresholds(args.checkpoint) if args.thresholds else None
+    runner = launch.build_runner(_config(args))
     try:
         check_test_run(runner, args.checkpoint)
         if class_thr is not None:
             use_thresholds(runner, class_thr)
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing tested: {error}') from error
-    suffix = None if args.out is None else Path(args.out).suffix
-    if suffix == '.pkl':
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    multi_label = None
-    if suffix == '.npz':
-        found = [m for m in runner.test_evaluator.metrics if isinstance(m, MultiLabelMetric)]
-        if not found:
-            raise SystemExit(
-                f'--out {args.out}: the config has no mmmsf.MultiLabelMetric in `test_evaluator`'
-            )
-        multi_label = found[0]
-        multi_label.keep_rows = True
-    with shared_failure():
-        metrics = runner.test()
-    if args.out is not None and runner.rank == 0:
-        if suffix == '.json':
-            mmengine.dump(metrics, args.out)
-        elif multi_label is not None:
-            Predictions.from_rows(multi_label.rows, runner.test_dataloader.dataset).save(args.out)
-        runner.logger.info(f'Written to {args.out}')
+    _keep_predictions(runner, args.out)
+    _save(runner, runner.test(), args.out)
+
+
+def main() -> None:
+    run_recorded(test, parse_args())
 
 
 if __name__ == '__main__':

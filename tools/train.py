@@ -1,8 +1,8 @@
-"""Train a model: ``python tools/train.py CONFIG``."""
+"""Training of a model: ``python tools/train.py CONFIG``."""
 
 import argparse
 
-from _cli import add_common_arguments, harden, load_config
+from _cli import add_common_arguments, harden, load_config, run_recorded
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,10 +13,15 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from this checkpoint, or from the newest whole one in the work dir',
+        help='resume from this checkpoint, or from the newest valid one in the work dir',
     )
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU'
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help="compile the network with torch.compile; options: the config's mmmsf.CompileHook",
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -34,13 +39,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
+def train(args: argparse.Namespace) -> None:
     harden()
 
-    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    import mmmsf  # noqa: F401  checks the frameworks and declares the registries
     from mmmsf.engine import launch
-    from mmmsf.engine.shared_failure import shared_failure
 
     launch.set_local_rank(args.local_rank)
     cfg = load_config(args.config)
@@ -51,6 +54,8 @@ def main() -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         launch.set_amp(cfg)
+    if args.compile:
+        launch.set_compile(cfg)
     if args.resume is None and cfg.get('resume') and cfg.get('load_from') is None:
         args.resume = 'auto'
     if args.resume is not None:
@@ -66,11 +71,14 @@ def main() -> None:
     if args.deterministic:
         cfg.setdefault('randomness', dict()).deterministic = True
     launch.set_dataloader_defaults(cfg)
+    launch.set_optimizer_defaults(cfg)
     launch.set_train_loop(cfg)
     launch.prepare_distributed(cfg, args.launcher)
-    runner = launch.build_runner(cfg)
-    with shared_failure():
-        runner.train()
+    launch.build_runner(cfg).train()
+
+
+def main() -> None:
+    run_recorded(train, parse_args())
 
 
 if __name__ == '__main__':

@@ -10,6 +10,7 @@ from mmpretrain.apis import get_model, list_models
 from torch import nn
 
 from mmmsf.checkpoint.loading import LoadedModel, load_model
+from mmmsf.checkpoint.secure_loading import secure_loading
 from mmmsf.utils.config_file import read_config
 
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -82,4 +83,5 @@ def resolve_model(
     weights = True if pretrained is None else str(pretrained)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return _from_module(get_model(str(model), weights, device), device)
+    with secure_loading():
+        return _from_module(get_model(str(model), weights, device), device)

@@ -1,7 +1,8 @@
 """Checkpoints: read safely, recognised, and turned into models with classes and thresholds."""
 
-from .files import read_checkpoint, secure_checkpoint_loading, write_checkpoint
+from .files import read_checkpoint, write_checkpoint
 from .loading import LoadedModel, build_model, load_model
+from .secure_loading import secure_checkpoint_loading, secure_loading
 
 __all__ = [
     'LoadedModel',
@@ -9,5 +10,6 @@ __all__ = [
     'load_model',
     'read_checkpoint',
     'secure_checkpoint_loading',
+    'secure_loading',
     'write_checkpoint',
 ]

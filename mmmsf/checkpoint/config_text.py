@@ -1,4 +1,4 @@
-"""Read the config that a checkpoint carries as data, not as a program."""
+"""The config in a checkpoint, read as data rather than as a program."""
 
 import ast
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _SCOPE_KEYS = ('default_scope', '_scope_')
 
 
 def _value(node: ast.expr) -> Any:
-    """A literal, or ``dict(...)`` of such values."""
+    """Evaluate a literal, or ``dict(...)`` of such values."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
         if node.func.id == 'dict' and all(word.arg for word in node.keywords):
             return {str(word.arg): _value(word.value) for word in node.keywords}
@@ -35,7 +35,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def _registries() -> Iterator[Registry]:
-    """MMEngine's registries and all below them."""
+    """Iterate over MMEngine's registries and all below them."""
     found = [value for value in vars(root_registries).values() if isinstance(value, Registry)]
     while found:
         registry = found.pop()
@@ -44,18 +44,18 @@ def _registries() -> Iterator[Registry]:
 
 
 def _is_registered(name: str) -> bool:
-    """Whether a registry holds ``Name``, or one of the scope ``scope.Name``."""
+    """Check that a registry holds ``Name``, or one of the scope holds ``scope.Name``."""
     scope, dot, key = name.rpartition('.')
     places = [registry for registry in _registries() if not dot or registry.scope == scope]
     if any(key in registry.module_dict for registry in places):
         return True
     for registry in places:
-        registry.import_from_location()  # the framework's own modules that are not loaded yet
+        registry.import_from_location()  # modules that are not loaded yet
     return any(key in registry.module_dict for registry in places)
 
 
 def _check_names(value: Any) -> None:
-    """Every ``type`` must name a registered component, every scope a loaded framework.
+    """Check that every ``type`` is a registered component and every scope a loaded framework.
 
     For any other name MMEngine would import a module of that name, or call a function by it.
     """
@@ -78,7 +78,7 @@ def _check_names(value: Any) -> None:
 
 
 def _read(text: str) -> dict[str, Any]:
-    """The values by name, checked."""
+    """Parse the assignments and check the names in their values."""
     tree = ast.parse(text)
     values: dict[str, Any] = {}
     for line in tree.body:
@@ -94,16 +94,16 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def config_from_text(text: str) -> Config:
-    """Parse what ``Config.pretty_text`` wrote without running it.
+    """Parse the output of ``Config.pretty_text`` without executing it.
 
-    MMEngine's ``Config.fromstring`` executes the text, and its registries import whatever a
-    ``type`` names; a checkpoint from elsewhere must get neither.
+    MMEngine's ``Config.fromstring`` executes the text, and its registries import any module that a
+    ``type`` names; a checkpoint from an unknown source must do neither.
 
     Args:
-        text: lines ``name = value`` with literals and ``dict(...)``.
+        text: Lines ``name = value`` with literals and ``dict(...)``.
 
     Raises:
-        ValueError: the text holds anything else, or a ``type`` that is no registered component.
+        ValueError: The text holds anything else, or a ``type`` that is no registered component.
     """
     try:
         return Config(_read(text))

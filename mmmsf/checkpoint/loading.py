@@ -17,6 +17,7 @@ from mmmsf.utils.config_file import read_config
 from .config_text import config_from_text
 from .files import read_checkpoint
 from .fit import checkpoint_classes, load_weights
+from .secure_loading import secure_loading
 
 # Arguments by which a model would load weights of its own.
 _OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
@@ -68,7 +69,7 @@ def build_model(cfg: Config) -> ImageClassifier:
     """
     if not isinstance(cfg.get('model'), dict):
         raise ValueError(f'the config {cfg.filename or ""} has no `model`')
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
+    with DefaultScope.overwrite_default_scope('mmpretrain'), secure_loading():
         model_cfg = _without_init(cfg.model.to_dict())
         preprocessor = model_cfg.get('data_preprocessor') or cfg.get('data_preprocessor')
         if preprocessor is not None:

@@ -1,8 +1,9 @@
-"""What plugs into MMEngine's runner: hooks, schedules, optimizer wrappers, exact resume."""
+"""Extensions of MMEngine's runner: hooks, schedules, optimizer wrappers, exact resume."""
 
 from .hooks import (
     ChannelsLastHook,
     ClassCheckHook,
+    CompileHook,
     EMAWithRawEvalHook,
     NonFiniteLossHook,
     ReportHook,
@@ -21,6 +22,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'ChannelsLastHook',
     'ClassCheckHook',
+    'CompileHook',
     'CpuAmpOptimWrapper',
     'EMAWithRawEvalHook',
     'NonFiniteLossHook',

@@ -1,4 +1,4 @@
-"""What the command-line tools do between reading a config and building the runner."""
+"""Changes that the command-line tools make to a config, and the runner built from it."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
-    """Choose the work dir: the argument, else the config's, else by the config's name."""
+    """Set the work dir: the argument, else the config's, else one by the config's name."""
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
@@ -23,13 +23,21 @@ def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
 
 
 def set_dataloader_defaults(cfg: Config) -> None:
-    """Defaults that MMPretrain's datasets need, where the config is silent."""
+    """Set the defaults that MMPretrain's datasets need, where the config has no value."""
     for name in DATALOADERS:
         loader = cfg.get(name)
         if loader is not None:
             loader.setdefault('collate_fn', dict(type='default_collate'))
             loader.setdefault('pin_memory', torch.cuda.is_available())
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+
+
+def set_optimizer_defaults(cfg: Config) -> None:
+    """Use AdamW's fused kernel on a GPU unless the config chooses an implementation."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
+    chosen = {'fused', 'foreach', 'capturable', 'differentiable'} & optimizer.keys()
+    if torch.cuda.is_available() and optimizer.get('type') == 'AdamW' and not chosen:
+        optimizer.fused = True
 
 
 def set_train_loop(cfg: Config) -> None:
@@ -41,12 +49,12 @@ def set_train_loop(cfg: Config) -> None:
 
 
 def set_resume(cfg: Config, resume: str) -> None:
-    """Go on from the checkpoint ``resume``, or with 'auto' from the work dir's newest whole one.
+    """Resume from the checkpoint ``resume``, or with 'auto' from the work dir's newest valid one.
 
-    A first start with 'auto' finds none and begins as without it: from ``load_from``.
+    A first start with 'auto' finds none and starts as without it: from ``load_from``.
 
     Raises:
-        ValueError: the checkpoint, or with 'auto' every one there is, is damaged.
+        ValueError: The checkpoint, or with 'auto' every checkpoint of the work dir, is corrupt.
     """
     if resume == 'auto':
         hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
@@ -56,7 +64,7 @@ def set_resume(cfg: Config, resume: str) -> None:
             return
         resume = str(found)
     elif Path(resume).is_file() and (fault := checkpoint_fault(resume)):
-        raise ValueError(f'cannot go on from the checkpoint {resume}: {fault}')
+        raise ValueError(f'cannot resume from the checkpoint {resume}: {fault}')
     cfg.resume, cfg.load_from = True, resume
 
 
@@ -65,12 +73,22 @@ def set_amp(cfg: Config) -> None:
     cfg.optim_wrapper.type = 'mmmsf.AmpOptimWrapper'
 
 
-def prepare_distributed(cfg: Config, launcher: str) -> None:
-    """Set the launcher; without a GPU, join a gloo group before the runner would ask for one.
+def set_compile(cfg: Config) -> None:
+    """Compile the network, with the options of the config's ``mmmsf.CompileHook`` if it has one."""
+    hooks = cfg.get('custom_hooks') or []
+    if not any(hook.get('type') == 'mmmsf.CompileHook' for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='mmmsf.CompileHook')]
 
-    MMEngine sets a CUDA device when it starts a process group, which fails on a
-    machine that has none. With ``torchrun`` the group is therefore started here
-    and the model is wrapped without device ids.
+
+def prepare_distributed(cfg: Config, launcher: str) -> None:
+    """Set the launcher; without a GPU, start a gloo group before the runner does.
+
+    MMEngine sets a CUDA device when it starts a process group, which fails on a machine without
+    one. With ``torchrun`` the group is therefore started here and the model is wrapped without
+    device ids.
+
+    Raises:
+        ValueError: There is no GPU and the launcher is not ``'pytorch'``.
     """
     cfg.launcher = launcher
     if launcher == 'none' or torch.cuda.is_available():
@@ -92,13 +110,13 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config names, by default MMEngine's."""
     if cfg.get('randomness', {}).get('deterministic'):
-        # cuBLAS repeats its results only with a workspace of a fixed size; torch insists on it.
+        # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
 
 
 def set_local_rank(local_rank: int) -> None:
-    """Tell MMEngine the local rank where the launcher passes it as an argument."""
+    """Set the local rank for MMEngine where the launcher passes it as an argument."""
     os.environ.setdefault('LOCAL_RANK', str(local_rank))
 
 
@@ -106,7 +124,7 @@ def set_show_dir(cfg: Config, show_dir: str) -> None:
     """Make the config's ContactSheetHook write every test image to ``show_dir``.
 
     Raises:
-        ValueError: the config has no such hook.
+        ValueError: The config has no such hook.
     """
     for hook in cfg.get('custom_hooks', []):
         if hook.type == 'mmmsf.ContactSheetHook':

@@ -1,4 +1,4 @@
-"""Mixed-precision training wherever it runs."""
+"""Mixed-precision training on a GPU or a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,17 +21,17 @@ class CpuAmpOptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Context of one forward pass and its gradient accumulation."""
+        """Enter the context of one forward pass and its gradient accumulation."""
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield
 
 
 @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
 def build_amp_optim_wrapper(**kwargs: Any) -> OptimWrapper:
-    """Mixed precision for this machine: a recipe need not know where it will be trained.
+    """Build the wrapper for mixed precision on this machine, so that one recipe fits all.
 
     Args:
-        **kwargs: of MMEngine's ``OptimWrapper``, ``optimizer`` among them.
+        **kwargs: Arguments of MMEngine's ``OptimWrapper``, ``optimizer`` among them.
 
     Returns:
         MMEngine's ``AmpOptimWrapper`` (float16, dynamic loss scale) where there is a GPU, else

@@ -5,28 +5,29 @@ from torch.optim import Optimizer
 
 from mmmsf.registry import PARAM_SCHEDULERS
 
-# What a resumed run takes from the checkpoint: where it was, not how long the run was to be.
+# State that a resumed run takes from the checkpoint: its progress, not its length.
 _PROGRESS = ('last_step', '_global_step', '_last_value')
 
 
 @PARAM_SCHEDULERS.register_module()
 class OneCycleLR(_OneCycleLR):
-    """MMEngine's one-cycle schedule, peaking at each parameter group's own learning rate.
+    """Schedule one cycle that peaks at each parameter group's own learning rate.
 
-    MMEngine's class gives every group the one ``eta_max``, which undoes
-    ``lr_mult`` in ``paramwise_cfg`` and ``--auto-scale-lr``; it also restores the
-    length of the cycle on resume, so a run resumed with a larger ``max_epochs``
-    would stay at its last learning rate. Here the peak defaults to the group's
-    learning rate and the length always comes from the config. A run so short that the rise
-    has no step, which neither MMEngine's nor PyTorch's class can compute, rises in one.
+    MMEngine's class assigns one ``eta_max`` to every group, which cancels ``lr_mult`` in
+    ``paramwise_cfg`` and ``--auto-scale-lr``; it also restores the length of the cycle on resume,
+    so a run resumed with a larger ``max_epochs`` would stay at its last learning rate. Here the
+    peak defaults to the group's learning rate and the length always comes from the config. If the
+    run is so short that the rise has no step, which neither MMEngine's nor PyTorch's class can
+    compute, it takes one.
 
     Args:
-        eta_max: peak learning rate of all groups; None takes each group's own.
-        total_steps: length of the cycle; None takes ``end - begin``.
-        pct_start: share of the cycle in which the learning rate rises.
-        begin: first step of the cycle.
-        end: step after the last one.
-        **kwargs: as MMEngine's ``OneCycleLR``.
+        optimizer: Wrapped optimizer.
+        eta_max: Peak learning rate of all groups; None takes each group's own.
+        total_steps: Length of the cycle; None takes ``end - begin``.
+        pct_start: Share of the cycle in which the learning rate rises.
+        begin: First step of the cycle.
+        end: Step after the last one.
+        **kwargs: Arguments of MMEngine's ``OneCycleLR``.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class OneCycleLR(_OneCycleLR):
         **kwargs: object,
     ) -> None:
         length = end - begin if total_steps is None else total_steps
-        if pct_start * length == 1:  # a rise of no step, by whose length MMEngine would divide
+        if pct_start * length == 1:  # a rise of no step: MMEngine would divide by its length
             pct_start = 1.5 / length
         super().__init__(
             optimizer,
@@ -59,11 +60,11 @@ class OneCycleLR(_OneCycleLR):
         return super()._format_param(name, optimizer, param)
 
     def state_dict(self) -> dict:
-        """Progress of the schedule: numbers only, no functions."""
+        """Return the progress of the schedule: numbers only, no functions."""
         return {key: value for key, value in super().state_dict().items() if key in _PROGRESS}
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Take over the progress; a state written by MMEngine's class is accepted."""
+        """Load the progress; a state written by MMEngine's class is accepted."""
         super().load_state_dict(
             {key: value for key, value in state_dict.items() if key in _PROGRESS}
         )

@@ -1,1 +1,1 @@
-"""Helpers with no home in a component folder."""
+"""Helpers that several rooms of the package share."""

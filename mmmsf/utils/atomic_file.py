@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, whenever the process ends."""
+"""Atomic writes: a file holds its old content or all of the new, whenever the process ends."""
 
 import errno
 import os
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL = '.partial'  # what is still being written ends in this
+PARTIAL = '.partial'  # suffix of a file that is being written
 
 
 def _sync(path: Path) -> None:
-    """Have a file's bytes or a folder's entries on the disk, where the system can do that."""
+    """Flush the content of a file or the entries of a folder to the disk."""
     folder = path.is_dir()
     if folder and os.name == 'nt':
         return
@@ -27,30 +27,30 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(path: str | Path, shared: bool = False, size: int | None = None) -> Iterator[Path]:
+def atomic_file(path: str | Path, shared: bool = False, size: int | None = None) -> Iterator[Path]:
     """Write a file so that ``path`` holds the old content or all of the new, never a part.
 
-    The block writes to the path that it gets, ``<path>.partial`` in the same folder. When it ends,
-    the bytes go to the disk and the file gets its name; a process that is killed leaves no more
-    than that partial file behind. The folder is made where there is none.
+    The block writes to the path that it is given, ``<path>.partial`` in the same folder. At its
+    end the content is flushed to the disk and the file renamed; a process that is killed leaves at
+    most the partial file behind. A missing folder is created.
 
     Args:
-        path: the file.
-        shared: other processes may write the same file at this moment; the partial file then has a
-            name of its own, which no later run overwrites.
-        size: bytes of the content, for the message of an error.
+        path: Target.
+        shared: Other processes may write the same file at the same time; the partial file then
+            has a unique name, which no later run overwrites.
+        size: Bytes of the content, for the error message.
 
     Raises:
-        OSError: the disk is full, or the like; says which file and why. The partial file is gone
-            and what was at ``path`` is untouched.
+        OSError: The file cannot be written (full disk, permissions); the message names it and the
+            reason. The partial file is removed and ``path`` is unchanged.
     """
     path = Path(path)
-    own = f'.{uuid.uuid4().hex}' if shared else ''
-    partial = path.with_name(path.name + own + PARTIAL)
+    unique = f'.{uuid.uuid4().hex}' if shared else ''
+    partial = path.with_name(path.name + unique + PARTIAL)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         partial.touch()
-        mode = partial.stat().st_mode  # as the umask wants it; some writers make private files
+        mode = partial.stat().st_mode  # by the umask; some writers create private files
         yield partial
         partial.chmod(mode)
         _sync(partial)
@@ -64,13 +64,13 @@ def whole_file(path: str | Path, shared: bool = False, size: int | None = None) 
         raise OSError(
             error.errno,
             f'{error.strerror or error}: {what}, {free / 2**20:.1f} MB are free '
-            'there; the files before it are untouched',
+            'there; an earlier file of that name is unchanged',
             str(path),
         ) from error
     _sync(path.parent)
 
 
 def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
-    """Write bytes; see :func:`whole_file`."""
-    with whole_file(path, size=len(data)) as partial, open(partial, 'wb') as file:
+    """Write bytes; see :func:`atomic_file`."""
+    with atomic_file(path, size=len(data)) as partial, open(partial, 'wb') as file:
         file.write(data)

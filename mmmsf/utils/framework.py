@@ -1,8 +1,10 @@
-"""Checks that the OpenMMLab stack below mmmsf is whole, and explains it when it is not."""
+"""Checks of the OpenMMLab frameworks below mmmsf, with errors that say how to repair them."""
 
 import importlib
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
@@ -30,13 +32,13 @@ def _installed(distribution: str) -> bool:
 
 
 def find_doubled() -> dict[str, list[str]]:
-    """Import names that more than one installed distribution provides.
+    """Find import names that more than one installed distribution provides.
 
-    Two distributions of one import name overwrite each other's files, and
-    removing either breaks the other.
+    Two distributions of one import name overwrite each other's files, and removing either breaks
+    the other.
 
     Returns:
-        Import name -> the distributions found; empty in a sound environment.
+        Import name -> the distributions found; empty in a valid environment.
     """
     doubled = {}
     for name, (original, maintained, _) in FRAMEWORKS.items():
@@ -48,23 +50,32 @@ def find_doubled() -> dict[str, list[str]]:
 
 
 def _new_transformers() -> str | None:
-    """The version of transformers where it is one that MMPretrain's multi-modal models break on."""
+    """Return the version of transformers if MMPretrain's multi-modal models fail with it."""
     if not _installed('transformers'):
         return None
     version = metadata.version('transformers')
     return version if Version(version) >= Version('5') else None
 
 
-def leave_out_multimodal(version: str) -> None:
-    """Have MMPretrain leave its multi-modal models out, as it does without transformers.
-
-    Importing them fails with transformers >= 5, and all of `mmpretrain.models` with them.
-
-    Warns:
-        UserWarning: always; they cannot be built then.
-    """
+@contextmanager
+def _without_multimodal() -> Iterator[None]:
+    """Skip MMPretrain's multi-modal models in imports of the block, as without transformers."""
     dependency: Any = importlib.import_module('mmpretrain.utils.dependency')
-    dependency.WITH_MULTIMODAL = False
+    before, dependency.WITH_MULTIMODAL = dependency.WITH_MULTIMODAL, False
+    try:
+        yield
+    finally:
+        dependency.WITH_MULTIMODAL = before
+
+
+def _import_models() -> None:
+    """Import MMPretrain's models; with transformers >= 5, which breaks that, the others."""
+    version = _new_transformers()
+    if 'mmpretrain.models' in sys.modules or version is None:
+        importlib.import_module('mmpretrain.models')
+        return
+    with _without_multimodal():
+        importlib.import_module('mmpretrain.models')
     warnings.warn(
         f"MMPretrain's multi-modal models (BLIP, LLaVA, ...) are left out: transformers {version} "
         'is installed, they need transformers < 5. mmmsf needs neither.',
@@ -80,7 +91,7 @@ def _explain(name: str, error: Exception) -> str:
             "`import mmpretrain`. Run: pip install 'transformers<5' "
             '(or uninstall it: mmmsf does not use it).'
         )
-    lines.append(f'A working set comes with: {MAINTAINED}')
+    lines.append(f'A set of versions that works: {MAINTAINED}')
     lines.append(f'or, on the original distributions: {ORIGINALS}')
     return '\n'.join(lines)
 
@@ -89,12 +100,12 @@ def check_framework() -> None:
     """Import MMEngine, MMCV and MMPretrain and check their versions.
 
     Raises:
-        ImportError: a framework is missing, too old or fails to import; the
-            message names it, the cause and the command that mends it.
+        ImportError: A framework is missing, too old or fails to import; the message names it, the
+            cause and the command that repairs it.
 
     Warns:
-        UserWarning: an original and a maintained distribution of one
-            framework are both installed, or a transformers that MMPretrain cannot use.
+        UserWarning: An original and a maintained distribution of one framework are both
+            installed, or a version of transformers that MMPretrain cannot use.
     """
     for name, found in find_doubled().items():
         warnings.warn(
@@ -107,9 +118,7 @@ def check_framework() -> None:
         try:
             module = importlib.import_module(name)
             if name == 'mmpretrain':
-                if 'mmpretrain.models' not in sys.modules and (version := _new_transformers()):
-                    leave_out_multimodal(version)
-                importlib.import_module('mmpretrain.models')
+                _import_models()
         except Exception as error:  # a broken framework fails in many ways, all of them fatal
             raise ImportError(_explain(name, error)) from error
         if Version(module.__version__) < Version(minimum):

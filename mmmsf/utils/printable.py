@@ -1,13 +1,13 @@
-"""Names from data, made safe to look at."""
+"""Names from data, sanitized for output."""
 
-_JOINERS = '\u200c\u200d'  # invisible, but spelling needs them in some scripts
+_JOINERS = '\u200c\u200d'  # invisible, but part of the spelling in some scripts
 
 
 def printable(text: object) -> str:
-    """``text`` with its control, format and other invisible characters written as escapes.
+    """Escape the control, format and other invisible characters of ``text``.
 
-    So a name cannot move the cursor, turn the writing direction or hide a part of itself. It does
-    not escape HTML.
+    The result cannot move the cursor, change the writing direction or hide a part of itself. HTML
+    is not escaped.
     """
     return ''.join(
         char

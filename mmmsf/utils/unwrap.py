@@ -1,4 +1,4 @@
-"""The model inside its wrappers."""
+"""Access to the model inside its wrappers."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 
 
 def unwrap_model(model: Any) -> Any:
-    """Take off DDP, test-time augmentation and the like, in any nesting."""
+    """Return the model inside DDP, test-time augmentation and the like, nested in any order."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model

@@ -1,10 +1,10 @@
-"""Is a long training flat? ``python tests/by_hand/long_run.py [--minutes 60] [--out FILE.csv]``
+"""Memory of a long training: ``python tests/by_hand/long_run.py [--minutes 60] [--out FILE.csv]``.
 
-Trains and validates on the digits, looks every few seconds at the memory and the open files of
-every process (Linux: /proc), then presses Ctrl-C and looks for processes left behind. Memory is
-what a process has besides files, in MiB (the set size would also tell who else maps the same
-libraries). The first fifth of the time is warming up; what the medians of the last fifth have more
-than those of the second is growth.
+Trains and validates on the digits, samples the memory and the open files of every process (Linux:
+/proc), then sends SIGINT and lists the processes that are still running. Memory is the anonymous
+memory in MiB (the resident size also depends on other users of the same libraries). The first
+fifth of the time is warm-up; growth is the difference between the medians of the last fifth and
+those of the second.
 """
 
 import argparse
@@ -23,7 +23,7 @@ CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
 
 
 def descendants(pid: int) -> list[int]:
-    """The process and all below it, oldest first."""
+    """List the process and its descendants, oldest first."""
     found = [pid]
     for parent in found:
         try:
@@ -34,8 +34,8 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def look(pid: int) -> dict[str, float] | None:
-    """Memory in MiB and open files of a process, or None where it has ended."""
+def sample(pid: int) -> dict[str, float] | None:
+    """Measure memory in MiB and open files of a process; None if it has ended."""
     try:
         lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()
         kib = next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:'))
@@ -45,12 +45,12 @@ def look(pid: int) -> dict[str, float] | None:
 
 
 def watch(process: subprocess.Popen, minutes: float, every: float) -> list[dict[str, float]]:
-    """Rows of (minute, role, memory, files); the roles are the main process and its n-th child."""
+    """Sample rows of (minute, role, memory, files); role 0 is the main process, n a child."""
     rows: list[dict] = []
     start = time.monotonic()
     while process.poll() is None and (minute := (time.monotonic() - start) / 60) < minutes:
         for role, pid in enumerate(descendants(process.pid)):
-            seen = look(pid)
+            seen = sample(pid)
             if seen is not None:
                 rows.append(dict(minute=round(minute, 3), role=role, pid=pid, **seen))
         time.sleep(every)
@@ -58,7 +58,7 @@ def watch(process: subprocess.Popen, minutes: float, every: float) -> list[dict[
 
 
 def growth(rows: list[dict], minutes: float) -> list[str]:
-    """A Markdown line for each role: medians of the second and of the last fifth."""
+    """Format a Markdown line per role: medians of the second and of the last fifth."""
     lines = [
         '| process | memory, MiB | later | growth | open files | later |',
         '|---|---|---|---|---|---|',
@@ -86,16 +86,16 @@ def growth(rows: list[dict], minutes: float) -> list[str]:
     return lines
 
 
-def _hear_ctrl_c() -> None:
-    """A shell makes what it starts in the background deaf to it."""
+def _enable_sigint() -> None:
+    """Restore the handler, which a shell disables for its background processes."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--minutes', type=float, default=60)
-    parser.add_argument('--every', type=float, default=5, help='seconds between two looks')
-    parser.add_argument('--out', help='write every look to this CSV file')
+    parser.add_argument('--every', type=float, default=5, help='seconds between two samples')
+    parser.add_argument('--out', help='write every sample to this CSV file')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'train.log'
@@ -122,11 +122,11 @@ def main() -> None:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=dict(os.environ, OMP_NUM_THREADS='1'),
-                preexec_fn=_hear_ctrl_c,
+                preexec_fn=_enable_sigint,
             )
             rows = watch(process, args.minutes, args.every)
             if process.poll() is not None:
-                raise SystemExit(f'the training ended by itself:\n{log.read_text()[-2000:]}')
+                raise SystemExit(f'the training ended early:\n{log.read_text()[-2000:]}')
             print('\n'.join(growth(rows, args.minutes)), flush=True)
             if args.out:
                 with open(args.out, 'w', encoding='utf-8', newline='') as table:
@@ -135,9 +135,9 @@ def main() -> None:
                     writer.writerows(rows)
             family = descendants(process.pid)
             process.send_signal(signal.SIGINT)
-            pressed = time.monotonic()
+            sent = time.monotonic()
             code = process.wait(120)
-            seconds = time.monotonic() - pressed
+            seconds = time.monotonic() - sent
             time.sleep(2)
             left = [pid for pid in family if Path(f'/proc/{pid}').exists()]
         epochs = log.read_text(encoding='utf-8').count('Epoch(val)')

@@ -1,7 +1,7 @@
-"""Do the tests notice broken code? ``python tests/by_hand/mutation_check.py [--count 30 --seed 0]``
+"""Mutation check of the tests: ``python tests/by_hand/mutation_check.py [--count 30 --seed 0]``.
 
-Breaks a copy of the package in one place at a time - a comparison, an operator, a number, a truth
-value - and runs the tests of that part. Prints what survived; exits with 1 if over a tenth did.
+Breaks a copy of the package in one place at a time (a comparison, an operator, a number, a truth
+value) and runs the tests of that part. Prints the survivors; exits with 1 if they are over a tenth.
 The places are drawn at random, the same number for each part.
 """
 
@@ -20,11 +20,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Part: its files, and the tests that are to notice.
+# Part: its files, and the tests that should notice.
 PARTS = {
     'neck': (
         ['models/necks/msf_neck.py', 'models/layers/scale_attention.py'],
-        ['tests/test_models/test_necks', 'tests/models/backbones/test_backbones.py'],
+        ['tests/models/necks', 'tests/models/backbones/test_backbones.py'],
     ),
     'head': (
         [
@@ -35,32 +35,32 @@ PARTS = {
             'models/layers/group_linear.py',
             'models/layers/position.py',
         ],
-        ['tests/test_models/test_heads', 'tests/test_models/test_layers'],
+        ['tests/models/heads', 'tests/models/layers'],
     ),
-    'loss': (['models/losses/asymmetric_loss.py'], ['tests/test_models/test_losses']),
+    'loss': (['models/losses/asymmetric_loss.py'], ['tests/models/losses']),
     'metric': (
         [
-            'evaluation/multi_label_metric.py',
+            'evaluation/metric.py',
             'evaluation/gather.py',
             'evaluation/rows.py',
             'evaluation/build.py',
             'evaluation/functional/average_precision.py',
-            'evaluation/functional/threshold.py',
+            'evaluation/functional/precision_recall.py',
             'evaluation/functional/size_aware.py',
         ],
-        ['tests/test_evaluation'],
+        ['tests/evaluation'],
     ),
     'data': (
         [
             'datasets/base.py',
             'datasets/coco.py',
             'datasets/voc.py',
-            'datasets/voc_xml.py',
-            'datasets/csv_labels.py',
-            'datasets/label_table.py',
+            'datasets/readers/voc_xml.py',
+            'datasets/csv.py',
+            'datasets/readers/label_table.py',
             'datasets/transforms/loading.py',
         ],
-        ['tests/test_datasets', 'tests/robustness/test_annotations.py'],
+        ['tests/datasets', 'tests/robustness'],
     ),
 }
 
@@ -104,7 +104,7 @@ class Mutant:
 
 
 def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes below that do something: no annotation, docstring, message or type alias."""
+    """Iterate over the nodes that are executed: no annotations, docstrings or messages."""
     skipped: list[ast.AST] = []
     if isinstance(node, ast.arg | ast.AnnAssign):
         skipped = [child for child in [node.annotation] if child is not None]
@@ -112,7 +112,7 @@ def executed(node: ast.AST) -> Iterator[ast.AST]:
         skipped = [*node.decorator_list, *([node.returns] if node.returns else [])]
     elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         skipped = [node.value]
-    elif isinstance(node, ast.Call):  # of zip: a safety net, no behaviour
+    elif isinstance(node, ast.Call):  # of zip: an assertion, no behaviour
         skipped = [keyword for keyword in node.keywords if keyword.arg == 'strict']
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Raise | ast.JoinedStr) or child in skipped:
@@ -122,7 +122,7 @@ def executed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def broken(node: ast.AST) -> ast.AST | None:
-    """A copy of the node with another meaning, or None."""
+    """Return a node with another meaning, or None."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARE:
             return ast.Compare(node.left, [COMPARE[type(op)]()], node.comparators)
@@ -140,7 +140,7 @@ def broken(node: ast.AST) -> ast.AST | None:
 
 
 def find_mutants(part: str, path: str) -> list[Mutant]:
-    """Every place of a file that can be broken."""
+    """Find every place of a file that can be broken."""
     text = (ROOT / 'mmmsf' / path).read_text(encoding='utf-8')
     starts = [0]
     for line in text.encode().splitlines(keepends=True):
@@ -158,7 +158,7 @@ def find_mutants(part: str, path: str) -> list[Mutant]:
 
 
 def draw(count: int, seed: int) -> list[Mutant]:
-    """``count`` places, spread evenly over the parts, at most one a line."""
+    """Draw ``count`` places, spread evenly over the parts, at most one per line."""
     rng = random.Random(seed)
     chosen: list[Mutant] = []
     for i, (part, (paths, _)) in enumerate(PARTS.items()):
@@ -170,7 +170,7 @@ def draw(count: int, seed: int) -> list[Mutant]:
 
 
 def run_tests(folder: Path, tests: list[str], timeout: float | None) -> tuple[bool, str]:
-    """Whether the tests pass in the copy, and the end of what pytest printed."""
+    """Run tests in the copy; return True if they pass, and the end of the output."""
     command = [sys.executable, '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider', *tests]
     environment = dict(os.environ, PYTHONPATH=str(folder), OMP_NUM_THREADS='1')
     try:
@@ -204,13 +204,15 @@ def main() -> None:
             passed, last = run_tests(folder, tests, None)
             seconds[part] = time.monotonic() - start
             if not passed:
-                raise SystemExit(f'the tests of {part} fail on unbroken code: {last}')
+                raise SystemExit(f'the tests of {part} fail on the original code: {last}')
         for i, mutant in enumerate(mutants, start=1):
             path = folder / 'mmmsf' / mutant.path
-            whole = path.read_bytes()
-            path.write_bytes(whole[: mutant.start] + mutant.new.encode() + whole[mutant.end :])
+            original = path.read_bytes()
+            path.write_bytes(
+                original[: mutant.start] + mutant.new.encode() + original[mutant.end :]
+            )
             passed, last = run_tests(folder, PARTS[mutant.part][1], 60 + 5 * seconds[mutant.part])
-            path.write_bytes(whole)
+            path.write_bytes(original)
             survivors += [mutant] if passed else []
             print(
                 f'{i}/{len(mutants)} {"SURVIVED" if passed else "noticed"} {mutant}\n    {last}',

@@ -1,13 +1,13 @@
-"""Run the tests on every framework, torch and Python that mmmsf admits.
+"""Sessions that run the tests on every framework, torch and Python that mmmsf supports.
 
 From the top of the repository, with `pip install nox` (each environment takes about 6 GB)::
 
     nox -f tests/by_hand/noxfile.py                        # all sessions
     nox -f tests/by_hand/noxfile.py -s originals           # one of them
-    nox -f tests/by_hand/noxfile.py -s oldest -- -n 1 tests/test_models    # some tests
+    nox -f tests/by_hand/noxfile.py -s oldest -- -n 1 tests/models    # some tests
 
-What a session prints first are the versions that it found. Pins are read from setup.py and from
-the messages of ``mmmsf/utils/framework.py``, so that none is written twice.
+A session first prints the versions that it uses. Pins are read from setup.py and from
+``mmmsf/utils/framework.py``, so that none is written twice.
 """
 
 import re
@@ -32,7 +32,7 @@ SHOWN = (
     'mmpretrain',
 )
 
-# Prints what the installed mmmsf needs for its tests, but for the maintained frameworks.
+# Prints the requirements of the installed mmmsf and its tests, except the maintained frameworks.
 OTHER_REQUIREMENTS = """
 from importlib.metadata import requires
 from packaging.requirements import Requirement
@@ -56,7 +56,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 
 def lowest(name: str) -> str:
-    """The oldest release of a requirement that setup.py admits, as a pin."""
+    """Pin a requirement to the oldest release that setup.py allows."""
     text = (ROOT / 'setup.py').read_text(encoding='utf-8')
     match = re.search(rf"'{name}>=([\d.]+)'", text)
     if match is None:
@@ -71,7 +71,7 @@ def run_tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def maintained(session: nox.Session) -> None:
-    """The maintained frameworks and the newest torch."""
+    """Test on the maintained frameworks and the newest torch."""
     session.chdir(ROOT)
     session.install('-e', '.[tests]')
     run_tests(session)
@@ -79,7 +79,7 @@ def maintained(session: nox.Session) -> None:
 
 @nox.session(python='3.11')
 def originals(session: nox.Session) -> None:
-    """The original frameworks with the documented pins and the newest torch."""
+    """Test on the original frameworks with the documented pins and the newest torch."""
     session.chdir(ROOT)
     session.install('packaging', *ORIGINALS)
     session.install('--no-deps', '-e', '.')
@@ -91,7 +91,7 @@ def originals(session: nox.Session) -> None:
 
 @nox.session(python='3.11')
 def oldest(session: nox.Session) -> None:
-    """The maintained frameworks on the oldest torch and torchvision that setup.py admits."""
+    """Test on the maintained frameworks with the oldest torch and torchvision of setup.py."""
     session.chdir(ROOT)
     session.install(lowest('torch'), lowest('torchvision'), '-e', '.[tests]')
     run_tests(session)

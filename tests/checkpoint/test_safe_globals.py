@@ -8,15 +8,15 @@ import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
-from mmmsf.checkpoint.safe_globals import register_safe_globals
+from mmmsf.checkpoint.safe_globals import safe_globals
 
 
 def safe_load(content: object) -> object:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     buffer.seek(0)
-    register_safe_globals()
-    return torch.load(buffer, weights_only=True)
+    with safe_globals():
+        return torch.load(buffer, weights_only=True)
 
 
 def test_what_mmengine_saves_is_read() -> None:
@@ -56,3 +56,22 @@ def test_code_is_refused(tmp_path: Path) -> None:
 def test_getattr_gives_nothing_else() -> None:
     with pytest.raises((AttributeError, pickle.UnpicklingError), match='may not read'):
         safe_load(_GetattrAttack())
+
+
+class _Own:
+    pass
+
+
+def test_the_list_of_torch_is_restored() -> None:
+    """An entry that was admitted before the block, and one that the block admits too, stay."""
+    before = torch.serialization.get_safe_globals()
+    try:
+        torch.serialization.add_safe_globals([_Own, HistoryBuffer])
+        admitted = set(torch.serialization.get_safe_globals())
+        with pytest.raises(KeyError), safe_globals(), safe_globals():
+            assert admitted < set(torch.serialization.get_safe_globals())
+            raise KeyError
+        assert set(torch.serialization.get_safe_globals()) == admitted
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)

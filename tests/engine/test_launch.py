@@ -53,6 +53,35 @@ def test_amp() -> None:
     assert cfg.optim_wrapper.type == 'mmmsf.AmpOptimWrapper'
 
 
+@pytest.mark.parametrize(
+    'gpu, optimizer, fused',
+    [
+        (True, dict(type='AdamW'), True),
+        (False, dict(type='AdamW'), None),
+        (True, dict(type='AdamW', fused=False), False),
+        (True, dict(type='AdamW', foreach=True), None),
+        (True, dict(type='SGD'), None),
+    ],
+)
+def test_fused_adamw_on_a_gpu_unless_the_config_chooses(
+    gpu: bool, optimizer: dict, fused: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    cfg = Config(dict(optim_wrapper=dict(optimizer=optimizer)))
+    launch.set_optimizer_defaults(cfg)
+    assert cfg.optim_wrapper.optimizer.get('fused') is fused
+    launch.set_optimizer_defaults(Config(dict(optim_wrapper=None)))
+
+
+def test_compile_keeps_the_options_of_the_config() -> None:
+    cfg = Config(dict(custom_hooks=[dict(type='mmmsf.CompileHook', backend='eager')]))
+    launch.set_compile(cfg)
+    assert cfg.custom_hooks == [dict(type='mmmsf.CompileHook', backend='eager')]
+    cfg = Config(dict())
+    launch.set_compile(cfg)
+    assert cfg.custom_hooks == [dict(type='mmmsf.CompileHook')]
+
+
 def make_checkpoint(path: Path) -> None:
     torch.save(dict(meta=dict(), message_hub=dict(), state_dict=dict(a=torch.zeros(1))), path)
 
@@ -89,7 +118,9 @@ def test_resume_from_a_damaged_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / 'epoch_3.pth'
     make_checkpoint(path)
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r'cannot go on from the checkpoint .*epoch_3\.pth: cut'):
+    with pytest.raises(
+        ValueError, match=r'cannot resume from the checkpoint .*epoch_3\.pth: truncated'
+    ):
         launch.set_resume(Config(dict(work_dir=str(tmp_path))), str(path))
 
 

@@ -1,4 +1,4 @@
-"""What two checkpoints must share if a stop has left no trace."""
+"""Comparison of checkpoints, to the bit and without clocks."""
 
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ CLOCKS = ('time', 'data_time', 'memory', 'eta')  # no function of the seed
 
 
 def plain(value: Any) -> Any:
-    """A history as its numbers; everything else as it is."""
+    """Convert a history to its numbers; leave everything else unchanged."""
     return value._log_history.copy() if isinstance(value, HistoryBuffer) else value
 
 
 def assert_same(one: Any, other: Any, where: str = 'checkpoint') -> None:
-    """Equality to the last bit, of nested dicts, lists, arrays and tensors."""
+    """Compare nested dicts, lists, arrays and tensors to the bit."""
     one, other = plain(one), plain(other)
     assert type(one) is type(other), where
     if isinstance(one, dict):
@@ -39,7 +39,7 @@ def assert_same(one: Any, other: Any, where: str = 'checkpoint') -> None:
 
 
 def state_of(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, without clocks, and with files for their paths."""
+    """Read a checkpoint without its clocks, with file names for paths."""
     checkpoint = read_checkpoint(path)
     hub = checkpoint['message_hub']
     scalars = {

@@ -1,7 +1,7 @@
-"""Processes that have mmmsf imported and have run nothing, for tests that train in them.
+"""Processes that have imported mmmsf and run nothing, for tests that train in them.
 
-A fork of the test process itself may not run autograd once a test before it has, and a fresh
-process takes ten seconds to import the frameworks. These fork from a server that only imports them.
+A fork of the test process must not run autograd after an earlier test has, and a fresh process
+takes ten seconds to import the frameworks. These fork from a server that has only imported them.
 """
 
 import multiprocessing
@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context('forkserver')
-_CONTEXT.set_forkserver_preload(['mmmsf', 'mmengine.runner', 'tests.run_tool'])
+_CONTEXT.set_forkserver_preload(['mmmsf', 'mmengine.runner', 'tests.helpers.run_tool'])
 
 
 def _run(environment: dict[str, str], target: Callable[..., None], arguments: tuple) -> None:
@@ -24,7 +24,7 @@ def start_process(
 ) -> ForkServerProcess:
     """Call ``target(*arguments)``, a function of a module, in a process of its own.
 
-    It sees the environment of when the first one was started, and ``environment``.
+    Its environment is that of the first call, updated by ``environment``.
     """
     environment.setdefault('OMP_NUM_THREADS', '1')
     process = _CONTEXT.Process(target=_run, args=(environment, target, arguments))

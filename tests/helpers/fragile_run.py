@@ -16,7 +16,7 @@ GOOD, BAD = 'good', 'bad'
 
 
 class Images:
-    """One image of 3 numbers for each name; those whose name begins with 'bad' are NaN."""
+    """Hold one image of 3 numbers for each name; those whose name starts with 'bad' are NaN."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -40,7 +40,7 @@ def batch_of(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class Net(BaseModel):
-    """Batch norm between two layers, and two losses of which one is always finite."""
+    """Two layers with batch norm between, and two losses, one of which is always finite."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Net(BaseModel):
 
 
 class Keep(Hook):
-    """The state of the model before each step."""
+    """Keep the state of the model before each step."""
 
     priority = 'LOWEST'
 
@@ -77,12 +77,11 @@ def make_runner(
     folder: Path,
     names: list[str],
     batch_size: int = 2,
-    max_skipped: int = 0,
     hooks: tuple[Hook, ...] = (),
     optim_wrapper: Any = None,
     **kwargs: Any,
 ) -> Runner:
-    """One epoch over the images in their order; with Adam and the hook under test."""
+    """Build a run of one epoch over the images in order, with Adam and the hook under test."""
     wrapper = {'type': 'OptimWrapper', **(optim_wrapper or {})}
     return Runner(
         Net(),
@@ -92,7 +91,7 @@ def make_runner(
         optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-2), **wrapper),
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
-            non_finite=dict(type='mmmsf.NonFiniteLossHook', max_skipped=max_skipped),
+            non_finite=dict(type='mmmsf.NonFiniteLossHook'),
         ),
         custom_hooks=list(hooks),
         log_level='ERROR',
@@ -103,7 +102,7 @@ def make_runner(
 
 
 def images(*kinds: str, batch_size: int = 2) -> list[str]:
-    """Names of the images of batches of these kinds; in a bad batch the last image is bad."""
+    """Name the images of batches of these kinds; in a bad batch the last image is bad."""
     return [
         f'{kind if place == batch_size - 1 else GOOD}{number}-{place}'
         for number, kind in enumerate(kinds)

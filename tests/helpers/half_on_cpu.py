@@ -1,4 +1,4 @@
-"""Float16 with a loss scaler, where there is no GPU."""
+"""Float16 with a loss scaler on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class HalfOnCpu(AmpOptimWrapper):
-    """MMEngine's wrapper, whose constructor and context alone insist on a GPU."""
+    """MMEngine's wrapper without its constructor and context, which require a GPU."""
 
     def __init__(self, init_scale: float = 2.0**16, **kwargs: Any) -> None:
         OptimWrapper.__init__(self, **kwargs)

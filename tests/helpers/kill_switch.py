@@ -1,7 +1,7 @@
 """A hook that kills the training it runs in, for test_kill_and_resume.py.
 
-``MMMSF_TEST_KILL`` says when, as ``<moment>:<number>``: at the so-and-so-manieth time of that
-moment since the process began. ``MMMSF_TEST_PHASE`` names a file that always holds the phase.
+``MMMSF_TEST_KILL`` is ``<moment>:<number>``: the process is killed when that moment occurs for
+that number of times. ``MMMSF_TEST_PHASE`` names a file that holds the current phase.
 """
 
 import os
@@ -21,7 +21,7 @@ MOMENTS = ('step', 'validation', 'half-written', 'unnamed', 'unnoted', 'not clea
 
 
 class _Half:
-    """A file that takes half of what is written to it and ends the process."""
+    """A file that writes half of its data and kills the process."""
 
     def __init__(self, file: Any, last: bool) -> None:
         self._file, self._last = file, last
@@ -44,7 +44,7 @@ class _Half:
 
 @HOOKS.register_module()
 class KillSwitch(mmengine.hooks.Hook):
-    """Send SIGKILL to this process at the moment that the environment names."""
+    """Send SIGKILL to this process at the moment named in the environment."""
 
     priority = 'LOWEST'
 
@@ -58,36 +58,36 @@ class KillSwitch(mmengine.hooks.Hook):
         atomic_file.os = _Os(self)  # type: ignore[attr-defined]
 
     def at(self, moment: str) -> bool:
-        """Count the moment; whether it is the last."""
+        """Count the moment; return True if it is the last."""
         if moment != self._moment:
             return False
         self._left -= 1
         return self._left == 0
 
     def strike(self, moment: str) -> None:
-        """Count the moment and end the process if it is the last."""
+        """Count the moment and kill the process if it is the last."""
         if self.at(moment):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def tell(self, phase: str) -> None:
-        """Note the phase for the process that may kill this one."""
+    def note(self, phase: str) -> None:
+        """Write the phase for the process that may kill this one."""
         if self._phase:
             self._phase.write_text(phase)
 
     def _opened(self, path: Path, mode: str) -> Any:
         checkpoint = '.pth' in path.name
-        self.tell('checkpoint write')
+        self.note('checkpoint write')
         return _Half(self._open(path, mode), checkpoint and self.at('half-written'))
 
     def before_train_epoch(self, runner: Any) -> None:
-        self.tell('step')
+        self.note('step')
 
     def before_train(self, runner: Any) -> None:
         """Count steps between the gradients and the new weights."""
         runner.optim_wrapper.optimizer.register_step_pre_hook(lambda *_: self.strike('step'))
 
     def before_val_epoch(self, runner: Any) -> None:
-        self.tell('validation')
+        self.note('validation')
 
     def after_val_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -96,7 +96,7 @@ class KillSwitch(mmengine.hooks.Hook):
 
 
 class _Os:
-    """The module ``os`` with moments before and after each renaming."""
+    """The module ``os`` with a moment before and after each rename."""
 
     def __init__(self, switch: KillSwitch) -> None:
         self._switch = switch
@@ -109,12 +109,12 @@ class _Os:
             self._switch.strike('unnamed')
         os.replace(old, new)
         self._switch.strike('unnoted' if new.suffix == '.pth' else 'not cleared')
-        self._switch.tell('checkpoint write' if new.suffix == '.pth' else 'step')
+        self._switch.note('checkpoint write' if new.suffix == '.pth' else 'step')
 
 
 @HOOKS.register_module()
 class Noise(mmengine.hooks.Hook):
-    """Make every step depend on all the main process's generators."""
+    """Make every step depend on all generators of the main process."""
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         scale = 1 + 0.01 * (random.random() + np.random.rand() + float(torch.rand(())))

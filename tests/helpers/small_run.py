@@ -28,7 +28,7 @@ class NoisyNumbers:
 
 
 class Net(BaseModel):
-    """Two layers with dropout, which learn the sum of their inputs."""
+    """Learn the sum of the inputs with two layers and dropout."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Net(BaseModel):
 
 
 class Mean(BaseMetric):
-    """A number that rises and falls."""
+    """Compute a number that rises and falls."""
 
     def process(self, data_batch: Tensor, data_samples: Sequence[float]) -> None:
         self.results += data_samples
@@ -64,11 +64,11 @@ class Mean(BaseMetric):
 
 
 class StopError(Exception):
-    """What ends a run early."""
+    """The early end of a run."""
 
 
 class StopHook(Hook):
-    """Raise :class:`StopError` in the so-and-so-manieth step or validation of the process."""
+    """Raise :class:`StopError` in a step or validation of the process, by its number."""
 
     priority = 'HIGHEST'
 
@@ -90,7 +90,7 @@ class StopHook(Hook):
 
 
 class QuickRunner(Runner):
-    """A runner that does not ask the machine for its compilers."""
+    """A runner that does not query the compilers of the machine."""
 
     def _log_env(self, env_cfg: dict) -> None:
         pass
@@ -109,7 +109,7 @@ def loader(batch_size: int = 2) -> dict[str, Any]:
 def make_runner(
     folder: Path, checkpoint: dict[str, Any], hooks: Sequence[Hook] = (), **kwargs: Any
 ) -> Runner:
-    """A runner of two epochs of six steps; ``checkpoint`` are arguments of the checkpoint hook."""
+    """Build a run of two epochs of six steps; ``checkpoint`` are arguments of the hook."""
     arguments: dict[str, Any] = dict(
         train_dataloader=loader(),
         val_dataloader=loader(4),

@@ -1,6 +1,7 @@
-"""A checkpoint that runs code when it is loaded is refused wherever one is read.
+"""A checkpoint that runs code when it is loaded is refused by every reader.
 
-Without ``TORCH_FORCE_WEIGHTS_ONLY_LOAD``: the interfaces must not depend on what the tools set.
+Our interfaces are safe by themselves: neither ``TORCH_FORCE_WEIGHTS_ONLY_LOAD`` is set nor
+``secure_checkpoint_loading`` called. MMEngine's are safe after that call.
 """
 
 import re
@@ -12,12 +13,14 @@ import mmengine.runner.checkpoint as framework
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 from mmmsf.apis import MultiLabelInferencer, load_model
+from mmmsf.checkpoint import build_model, secure_checkpoint_loading
 from mmmsf.checkpoint.files import read_checkpoint, read_file
 from mmmsf.checkpoint.thresholds import read_thresholds, store_thresholds
 from tests.helpers.run_tool import TOOLS, run_tool
@@ -109,7 +112,7 @@ def _timm(path: str) -> None:
     MODELS.build(dict(type='mmpretrain.TIMMBackbone', model_name='resnet10t', checkpoint_path=path))
 
 
-APIS: dict[str, Callable[[str], object]] = dict(
+OURS: dict[str, Callable[[str], object]] = dict(
     read_file=read_file,
     read_checkpoint=read_checkpoint,
     load_model=lambda path: load_model(path, device='cpu'),
@@ -117,22 +120,50 @@ APIS: dict[str, Callable[[str], object]] = dict(
     inferencer=lambda path: MultiLabelInferencer(pretrained=path),
     inferencer_with_config=lambda path: MultiLabelInferencer('c.py', path, 'cpu'),
     inferencer_of_mmpretrain=lambda path: MultiLabelInferencer('resnet18_8xb32_in1k', path, 'cpu'),
+    read_thresholds=read_thresholds,
+    store_thresholds=lambda path: store_thresholds(path, 'out.pth', [0.5] * 5, CLASSES),
+)
+FRAMEWORKS: dict[str, Callable[[str], object]] = dict(
     load_from=lambda path: _runner(path, resume=False),
     resume=lambda path: _runner(path, resume=True),
     init_cfg=_init_cfg,
     init_cfg_prefix=lambda path: _init_cfg(path, prefix='backbone.'),
     load_checkpoint=lambda path: framework.load_checkpoint(torch.nn.Linear(1, 1), path),
-    read_thresholds=read_thresholds,
-    store_thresholds=lambda path: store_thresholds(path, 'out.pth', [0.5] * 5, CLASSES),
 )
 
 
 @pytest.mark.parametrize('attack', ATTACKS)
-@pytest.mark.parametrize('name', APIS)
+@pytest.mark.parametrize('name', [*OURS, *FRAMEWORKS])
 def test_every_interface_refuses(name: str, attack: str) -> None:
+    if name in FRAMEWORKS:
+        secure_checkpoint_loading()
     with pytest.raises(ValueError, match=rf'{attack}\.pth {REFUSED}'):
-        APIS[name](f'{attack}.pth')
+        {**OURS, **FRAMEWORKS}[name](f'{attack}.pth')
     assert not Path('out.pth').exists()
+
+
+@pytest.mark.parametrize('name', OURS)
+def test_ours_leave_the_loaders_as_they_were(name: str) -> None:
+    before = framework.CheckpointLoader._schemes
+    with pytest.raises(ValueError, match=REFUSED):
+        OURS[name]('mkdir.pth')
+    assert framework.CheckpointLoader._schemes is before
+
+
+def test_building_a_model_reads_no_code(folder: Path) -> None:
+    """A backbone that loads weights of its own when it is built, by an argument of any name."""
+
+    @MODELS.register_module(force=True)
+    class OwnWeights(BaseModel):
+        def __init__(self, weights: str) -> None:
+            super().__init__()
+            framework.load_checkpoint(torch.nn.Linear(1, 1), weights)
+
+        def forward(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError('nothing runs here')
+
+    with pytest.raises(ValueError, match=rf'mkdir\.pth {REFUSED}'):
+        build_model(Config(dict(model=dict(type='mmengine.OwnWeights', weights='mkdir.pth'))))
 
 
 @pytest.mark.parametrize('attack', ATTACKS)
@@ -143,6 +174,7 @@ def test_timm_refuses(attack: str) -> None:
 
 
 def test_a_getattr_chain_gets_nothing() -> None:
+    secure_checkpoint_loading()
     torch.save(dict(state_dict={}, attack=_Globals()), 'getattr.pth')
     with pytest.raises(ValueError, match=REFUSED):
         framework.CheckpointLoader.load_checkpoint('getattr.pth')
@@ -150,6 +182,7 @@ def test_a_getattr_chain_gets_nothing() -> None:
 
 @pytest.mark.parametrize('scheme', ['https://', 'openmmlab://', 's3://', 'pavi://'])
 def test_what_is_fetched_is_refused_as_well(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secure_checkpoint_loading()
     loader = framework.CheckpointLoader._get_checkpoint_loader(scheme + 'x')
     inner = getattr(loader, '__wrapped__', None)
     assert inner is not None, f'{scheme} is not guarded'
@@ -161,9 +194,11 @@ def test_what_is_fetched_is_refused_as_well(scheme: str, monkeypatch: pytest.Mon
             framework.CheckpointLoader.load_checkpoint('https://x')
 
 
-def test_sound_files_still_load_everywhere() -> None:
-    for name in ('read_checkpoint', 'load_model', 'load_checkpoint', 'inferencer'):
-        APIS[name]('sound.pth')
+def test_valid_files_still_load_everywhere() -> None:
+    for name in ('read_checkpoint', 'load_model', 'inferencer'):
+        OURS[name]('sound.pth')
+    secure_checkpoint_loading()
+    FRAMEWORKS['load_checkpoint']('sound.pth')
 
 
 # Tool -> arguments; BAD stands for the hostile checkpoint, and OUT must not come to be.
@@ -188,12 +223,17 @@ READERS = re.compile(
 
 
 def test_no_tool_is_forgotten() -> None:
-    found = {
-        str(path.relative_to(TOOLS))
+    """A helper with a leading underscore is covered by a tool of its folder."""
+    covered = {*COMMANDS, *INDIRECT}
+    folders = {Path(tool).parent for tool in COMMANDS}
+    found = [
+        path.relative_to(TOOLS)
         for path in TOOLS.rglob('*.py')
         if READERS.search(path.read_text(encoding='utf-8'))
-    }
-    assert found <= {*COMMANDS, *INDIRECT}, found - {*COMMANDS, *INDIRECT}
+    ]
+    assert found
+    for path in found:
+        assert path.parent in folders if path.name[0] == '_' else str(path) in covered, path
 
 
 @pytest.mark.parametrize('tool', COMMANDS)

@@ -1,4 +1,7 @@
-"""A training that is killed and resumed must end where an uninterrupted one ends, bit for bit."""
+"""A training that is killed and resumed ends like an uninterrupted one, to the bit.
+
+The quick tests of the same code are in tests/engine/resume.
+"""
 
 import random
 import signal
@@ -15,11 +18,11 @@ from tests.helpers.checkpoint_state import assert_same, state_of
 from tests.helpers.clean_process import start_process
 from tests.helpers.kill_switch import MOMENTS
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY
 
 CONFIG_TEXT = f"""
 _base_ = '{CONFIG}'
-custom_imports = dict(imports=['mmmsf', 'tests.kill_switch'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmmsf', 'tests.helpers.kill_switch'], allow_failed_imports=False)
 custom_hooks = _base_.custom_hooks + [
     dict(type='EMAHook', momentum=0.1), dict(type='Noise'), dict(type='KillSwitch')]
 """
@@ -53,7 +56,7 @@ def _train(folder: Path, work_dir: str, options: list[str]) -> None:
 
 
 def start(folder: Path, work_dir: str, options: list[str], kill: str = '') -> ForkServerProcess:
-    """Run tools/train.py with ``--resume``; ``kill`` is the moment at which it kills itself."""
+    """Start tools/train.py with ``--resume``, which kills itself at the moment ``kill``."""
     (folder / 'phase').write_text('start')
     return start_process(
         _train,
@@ -66,14 +69,14 @@ def start(folder: Path, work_dir: str, options: list[str], kill: str = '') -> Fo
 
 
 def finish(process: ForkServerProcess, codes: Sequence[int]) -> bool:
-    """Wait for the end of the process; whether it was killed."""
+    """Wait for the end of the process; return True if it was killed."""
     process.join(timeout=900)
     assert process.exitcode in codes
     return process.exitcode == -signal.SIGKILL
 
 
 def train(folder: Path, work_dir: str, options: list[str], kill: str = '') -> None:
-    """A run that must die of its ``kill``, or end."""
+    """Train to the end, or to the moment ``kill``."""
     finish(start(folder, work_dir, options, kill), [-signal.SIGKILL if kill else 0])
 
 
@@ -85,6 +88,7 @@ def assert_same_end(folder: Path, one: str, other: str, last: str) -> None:
         assert_same(state_of(folder / one / name), state_of(folder / other / name), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'options, kills, last',
     [
@@ -94,7 +98,7 @@ def assert_same_end(folder: Path, one: str, other: str, last: str) -> None:
     ids=['by epoch', 'by step'],
 )
 def test_two_kills(tmp_path: Path, options: list[str], kills: list[str], last: str) -> None:
-    """The killed run has two loader workers, the whole one has none."""
+    """The killed run has two loader workers, the uninterrupted one has none."""
     train(tmp_path, 'whole', options)
     for kill in kills:
         train(tmp_path, 'killed', [*options, 'train_dataloader.num_workers=2'], kill)
@@ -103,10 +107,10 @@ def test_two_kills(tmp_path: Path, options: list[str], kills: list[str], last: s
 
 
 def kill_once(folder: Path, options: list[str], chance: random.Random) -> str:
-    """Start the training, kill it at a random moment; the phase it was in.
+    """Start the training, kill it at a random moment and return its phase at that moment.
 
-    Every third is killed from outside at a random time after its first step, the others by
-    themselves at a random one of the moments that take too little time to be hit.
+    A third is killed from outside at a random time after the first step, the others by themselves
+    at a random choice of the moments that are too short to be hit from outside.
     """
     if chance.random() < 1 / 3:
         process, delay = start(folder, 'killed', options), chance.uniform(0, 2)

@@ -84,7 +84,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-UNREADABLE = 'cannot be read as a checkpoint: it is damaged'
+UNREADABLE = 'cannot be read as a checkpoint: it is corrupt'
 CHECKPOINTS = {
     'none.pth': 'there is no checkpoint none.pth',
     'folder.pth': 'there is no checkpoint folder.pth',

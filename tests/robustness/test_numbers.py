@@ -1,4 +1,4 @@
-"""Trainings at the extremes of numbers stay finite; deterministic ones repeat to the bit."""
+"""Training with extreme numbers stays finite; deterministic training repeats to the bit."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from mmmsf.models.losses import AsymmetricLoss
 from tests.helpers import half_on_cpu  # noqa: F401  registers it
 from tests.helpers.clean_process import start_process
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY
 
 WRAPPERS = {
     'float32': ['optim_wrapper.type=OptimWrapper'],
@@ -34,10 +34,10 @@ custom_hooks = _base_.custom_hooks + [dict(type='Extremes')]
 
 @HOOKS.register_module()
 class Extremes(Hook):
-    """Every batch has black, white, noisy and common images, and targets of all kinds."""
+    """Give every batch black, white, noisy and ordinary images, and targets of all kinds."""
 
     def before_train(self, runner: Any) -> None:
-        """Begin with logits of +-6e4, as a spoiled or ill-scaled checkpoint may give."""
+        """Start with logits of +-6e4, as a badly scaled checkpoint may give."""
         bias = runner.model.head.fc.bias
         torch.nn.init.constant_(bias, LOGIT)
         with torch.no_grad():
@@ -53,7 +53,7 @@ class Extremes(Hook):
 
 
 def train(folder: Path, options: list[str]) -> tuple[dict[str, Any], list[dict[str, float]]]:
-    """Three epochs; the last checkpoint, and the log of each step."""
+    """Train three epochs; return the last checkpoint and the log of each step."""
     (folder / 'config.py').write_text(CONFIG_TEXT)
     done = run_tool(
         folder,
@@ -75,7 +75,7 @@ def train(folder: Path, options: list[str]) -> tuple[dict[str, Any], list[dict[s
 
 
 def check_training(folder: Path, options: list[str], scaled: bool) -> None:
-    """Train; with ``scaled`` a gradient may overflow while the loss scaler finds its factor."""
+    """Train and check; with ``scaled`` a gradient may overflow until the loss scaler adapts."""
     checkpoint, log = train(folder, options)
     assert np.isfinite([step['loss'] for step in log]).all()
     if not scaled:
@@ -89,7 +89,9 @@ def check_training(folder: Path, options: list[str], scaled: bool) -> None:
         assert all(torch.as_tensor(number).isfinite().all() for number in value.values())
 
 
-@pytest.mark.parametrize('dtype', WRAPPERS)
+@pytest.mark.parametrize(
+    'dtype', ['float32', 'bfloat16', pytest.param('float16', marks=pytest.mark.slow)]
+)
 def test_three_epochs_stay_finite(tmp_path: Path, dtype: str) -> None:
     check_training(tmp_path, [*TINY, *WRAPPERS[dtype]], dtype == 'float16')
 
@@ -144,6 +146,7 @@ def _train_seeded(folder: Path, work_dir: str, seed: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_deterministic_trainings_repeat(tmp_path: Path) -> None:
     """``--deterministic --seed 0`` twice gives equal bits; another seed gives others."""
     states = []

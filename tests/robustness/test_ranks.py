@@ -1,10 +1,11 @@
-"""Several gloo processes: they measure what one does, and end together when one of them fails."""
+"""Several gloo processes compute the metrics of one, and end together when one of them fails."""
 
 import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,15 @@ from torch import distributed
 from mmmsf.evaluation import MultiLabelMetric
 from tests.helpers.clean_process import start_process
 from tests.helpers.run_tool import run_tool
-from tests.tools.test_train_and_test import CONFIG, TINY
+from tests.helpers.tiny_training import CONFIG, TINY, start_tool
 
 SIZES = (1, 2, 7, 23)
 WORLD_SIZES = (4, 3, 2)
 CLASSES = 5
-LIMIT = 60.0  # seconds that a process may go on after another has failed
+LIMIT = 60.0  # seconds that a process may run after another has failed
 CONFIG_TEXT = f"""
 _base_ = '{CONFIG}'
-custom_imports = dict(imports=['mmmsf', 'tests.kill_switch'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmmsf', 'tests.helpers.kill_switch'], allow_failed_imports=False)
 custom_hooks = _base_.custom_hooks + [dict(type='KillSwitch')]
 """
 
@@ -35,7 +36,7 @@ custom_hooks = _base_.custom_hooks + [dict(type='KillSwitch')]
 def in_processes(
     world_size: int, child: Callable[..., None], *arguments: Any, limit: float = 2 * LIMIT
 ) -> list[int | None]:
-    """Run ``child(rank, *arguments)`` in processes of one group; their exit codes."""
+    """Run ``child(rank, *arguments)`` in processes of one group and return their exit codes."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -62,7 +63,7 @@ def in_processes(
 
 
 class Samples:
-    """Image i is the number i; only the sampler knows which process gets it."""
+    """Image i is the number i; the sampler assigns it to a rank."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -79,7 +80,7 @@ class Samples:
 
 
 def evaluate(size: int) -> dict[str, float]:
-    """What the validation loop does, with the sampler that all recipes have."""
+    """Evaluate as the validation loop does, with the sampler of all recipes."""
     loader = Runner.build_dataloader(
         dict(
             dataset=Samples(size),
@@ -108,7 +109,7 @@ def _evaluate_all(rank: int, folder: Path) -> None:
 
 @pytest.mark.parametrize('world_size', WORLD_SIZES)
 def test_processes_measure_what_one_does(tmp_path: Path, world_size: int) -> None:
-    """Through the recipes' sampler, for sets smaller than the number of processes too."""
+    """Use the sampler of the recipes; some sets have fewer images than there are ranks."""
     assert in_processes(world_size, _evaluate_all, tmp_path) == [0] * world_size
     for size in SIZES:
         alone = evaluate(size)
@@ -120,7 +121,7 @@ def test_processes_measure_what_one_does(tmp_path: Path, world_size: int) -> Non
 
 
 def _train(rank: int, folder: Path, kills: dict[int, str]) -> None:
-    """Train; leave the error in ``<rank>.txt``."""
+    """Train and write the error to ``<rank>.txt``."""
     os.environ['MMMSF_TEST_KILL'] = kills.get(rank, '')
     try:
         done = run_tool(
@@ -138,7 +139,7 @@ def _train(rank: int, folder: Path, kills: dict[int, str]) -> None:
     except BaseException as error:
         text = f'{type(error).__name__}: {error}'
     (folder / f'{rank}.txt').write_text(text)
-    os._exit(int(bool(text)))  # as a process ends, with its connections
+    os._exit(int(bool(text)))  # closes the connections, as the end of a process does
 
 
 @pytest.fixture(scope='module')
@@ -168,10 +169,6 @@ def check_killed(folder: Path, world_size: int, victim: int, moment: str) -> Non
         assert 'Error' in (folder / f'{rank}.txt').read_text()
 
 
-def test_a_killed_process_ends_the_others(data: Path) -> None:
-    check_killed(data, 3, 1, 'step:2')
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     'world_size, victim, moment',
@@ -179,41 +176,57 @@ def test_a_killed_process_ends_the_others(data: Path) -> None:
         (2, 0, 'step:1'),
         (2, 1, 'validation:1'),
         (3, 0, 'validation:1'),
+        (3, 1, 'step:2'),
         (4, 3, 'step:2'),
         (4, 0, 'step:2'),
     ],
 )
-def test_a_killed_process_ends_the_others_at_any_time(
+def test_a_killed_process_ends_the_others(
     data: Path, world_size: int, victim: int, moment: str
 ) -> None:
     check_killed(data, world_size, victim, moment)
 
 
-def check_bad_image(folder: Path, world_size: int, split: str, number: int) -> None:
+@contextmanager
+def truncated_image(folder: Path, split: str, number: int) -> Iterator[str]:
+    """Truncate an image of the drawn set inside the block; give its name."""
     image = sorted(folder.glob(f'data/scaled_digits/*/{split}/*.png'))[number]
-    whole = image.read_bytes()
-    image.write_bytes(whole[: len(whole) // 2])
+    content = image.read_bytes()
+    image.write_bytes(content[: len(content) // 2])
     try:
-        codes = in_processes(world_size, _train, folder, {}, limit=LIMIT)
+        yield image.name
     finally:
-        image.write_bytes(whole)
+        image.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    'world_size, split, number',
+    [
+        (3, 'val', 4),  # read by rank 1
+        pytest.param(3, 'train', 5, marks=pytest.mark.slow),
+        pytest.param(2, 'val', 0, marks=pytest.mark.slow),  # read by rank 0, which has the store
+        pytest.param(4, 'val', 1, marks=pytest.mark.slow),
+    ],
+)
+def test_a_bad_image_ends_all_ranks(data: Path, world_size: int, split: str, number: int) -> None:
+    """The rank that reads it names it; the others lose their connection and end too."""
+    with truncated_image(data, split, number) as name:
+        codes = in_processes(world_size, _train, data, {}, limit=LIMIT)
     assert codes == [1] * world_size
-    texts = [(folder / f'{rank}.txt').read_text() for rank in range(world_size)]
-    assert all(image.name in text and 'truncated' in text for text in texts), texts
-    assert sum(text.startswith('ImageReadError') for text in texts) == 1
-
-
-@pytest.mark.parametrize('split, number', [('train', 5), ('val', 4)])
-def test_a_bad_image_is_named_by_all(data: Path, split: str, number: int) -> None:
-    """Validation image 4 is process 1's, of three."""
-    check_bad_image(data, 3, split, number)
+    texts = [(data / f'{rank}.txt').read_text() for rank in range(world_size)]
+    assert all('Error' in text for text in texts), texts
+    (found,) = (text for text in texts if text.startswith('ImageReadError'))
+    assert name in found and 'truncated' in found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('world_size', [2, 4])
-@pytest.mark.parametrize('number', [0, 1])
-def test_a_bad_image_is_named_by_all_whoever_has_it(
-    data: Path, world_size: int, number: int
-) -> None:
-    """Validation image 0 is process 0's, which keeps the store."""
-    check_bad_image(data, world_size, 'val', number)
+def test_torchrun_names_the_first_error_last(data: Path) -> None:
+    """The end of the output, which a user reads first, has the cause and not only exit codes."""
+    config = str(data / 'config.py')
+    with truncated_image(data, 'val', 1) as name:
+        done = start_tool(
+            data, 'train.py', config, '--work-dir', 'run', '--cfg-options', *TINY, processes=2
+        )
+    assert done.returncode == 1
+    end = done.stderr.split('Root Cause')[-1]
+    assert 'ImageReadError' in end and name in end and 'truncated' in end, done.stderr[-3000:]

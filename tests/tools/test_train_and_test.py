@@ -1,7 +1,6 @@
-"""The command-line tools, run as a user would, on a training of seconds."""
+"""The tools train.py and test.py on a training of seconds."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -13,94 +12,32 @@ import torch
 from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.evaluation import Predictions
 from tests.helpers.checkpoint_state import assert_same, state_of
+from tests.helpers.run_tool import run_tool
+from tests.helpers.tiny_training import CONFIG, NUM_VAL, ROOT, TINY, run
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
-NUM_VAL = 23  # odd: two processes get 12 each, so one image is dealt twice
-TINY = [
-    'model.neck.embed_dims=16',
-    'model.head.embed_dims=16',
-    'model.head.feedforward_channels=16',
-    'train_dataloader.dataset.num_images.train=48',
-    f'train_dataloader.dataset.num_images.val={NUM_VAL}',
-    'val_dataloader.dataset.num_images.train=48',
-    f'val_dataloader.dataset.num_images.val={NUM_VAL}',
-    'test_dataloader.dataset.num_images.train=48',
-    f'test_dataloader.dataset.num_images.val={NUM_VAL}',
-    'train_dataloader.num_workers=0',
-    'val_dataloader.num_workers=0',
-    'test_dataloader.num_workers=0',
-    'val_dataloader.batch_size=5',
-    'test_dataloader.batch_size=5',
-    'train_cfg.max_epochs=2',
-    'param_scheduler.end=2',
-    'default_hooks.checkpoint.max_keep_ckpts=-1',
-    'default_hooks.logger.interval=1',
-]
+WITH_AVERAGE = [*TINY, 'custom_hooks.4.type=EMAHook', 'custom_hooks.4.momentum=0.1']
 
 
-def run(folder: Path, *command: str, processes: int = 1) -> str:
-    """Run a tool in ``folder`` and return what it printed; a failure fails the test."""
-    tool, *arguments = command
-    launch = [sys.executable]
-    if processes > 1:
-        launch += [
-            '-m',
-            'torch.distributed.run',
-            f'--nproc_per_node={processes}',
-            '--master_port=0',
-            '--rdzv-backend=c10d',
-            '--rdzv-endpoint=localhost:0',
-        ]
-        arguments += ['--launcher', 'pytorch']
-    environment = dict(os.environ, OMP_NUM_THREADS='1')
-    done = subprocess.run(
-        [*launch, str(ROOT / 'tools' / tool), *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+def run_here(folder: Path, tool: str, *arguments: str, options: list[str] = TINY) -> str:
+    """Run a tool in this process; a failure fails the test."""
+    done = run_tool(folder, tool, str(CONFIG), *arguments, '--cfg-options', *options)
+    assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished training of two epochs in ``work_dirs/full``."""
+    """A folder with a finished training of two epochs in ``full``."""
     folder = tmp_path_factory.mktemp('tools')
-    run(
-        folder,
-        'train.py',
-        str(CONFIG),
-        '--work-dir',
-        'work_dirs/full',
-        '--cfg-options',
-        *TINY,
-        'custom_hooks.4.type=EMAHook',
-        'custom_hooks.4.momentum=0.1',
-    )
+    run_here(folder, 'train.py', '--work-dir', 'full', options=WITH_AVERAGE)
     return folder
 
 
 @pytest.fixture(scope='module')
 def tested(folder: Path) -> Path:
     """The folder after a test of the last checkpoint with all kinds of output."""
-    run(
-        folder,
-        'test.py',
-        str(CONFIG),
-        'work_dirs/full/epoch_2.pth',
-        '--work-dir',
-        'work_dirs/tested',
-        '--out',
-        'predictions.npz',
-        '--show-dir',
-        'shown',
-        '--cfg-options',
-        *TINY,
-    )
+    arguments = ['full/epoch_2.pth', '--work-dir', 'tested', '--out', 'predictions.npz']
+    run_here(folder, 'test.py', *arguments, '--show-dir', 'shown')
     return folder
 
 
@@ -109,16 +46,15 @@ def metrics_of(folder: Path, run_dir: str, split: str) -> dict[str, float]:
 
 
 def test_training_leaves_tables_pictures_and_checkpoints(folder: Path) -> None:
-    work_dir = folder / 'work_dirs/full'
-    assert 'mAP' in metrics_of(folder, 'work_dirs/full', 'val')
-    table = (work_dir / 'val/per_class.csv').read_text().splitlines()
+    assert 'mAP' in metrics_of(folder, 'full', 'val')
+    table = (folder / 'full/val/per_class.csv').read_text().splitlines()
     assert len(table) == 11
-    assert (work_dir / 'val/contact_sheet.png').stat().st_size > 1000
-    assert (work_dir / 'epoch_2.pth').exists()
+    assert (folder / 'full/val/contact_sheet.png').stat().st_size > 1000
+    assert (folder / 'full/epoch_2.pth').exists()
 
 
 def test_checkpoint_is_safe_and_names_the_classes(folder: Path) -> None:
-    checkpoint = read_checkpoint(folder / 'work_dirs/full/epoch_2.pth')
+    checkpoint = read_checkpoint(folder / 'full/epoch_2.pth')
     assert checkpoint['meta']['dataset_meta']['classes'] == tuple('0123456789')
     assert checkpoint['state_dict']['head.position.trained_grid'].tolist() == [
         [8, 8],
@@ -131,89 +67,28 @@ def test_testing_writes_what_was_asked_for(tested: Path) -> None:
     predictions = Predictions.load(tested / 'predictions.npz')
     assert predictions.scores.shape == (NUM_VAL, 10)
     assert len(list((tested / 'shown').iterdir())) == NUM_VAL
-    assert (tested / 'work_dirs/tested/test/contact_sheet.png').exists()
-
-
-def test_two_processes_measure_what_one_does(tested: Path) -> None:
-    run(
-        tested,
-        'test.py',
-        str(CONFIG),
-        'work_dirs/full/epoch_2.pth',
-        '--work-dir',
-        'work_dirs/two',
-        '--out',
-        'two.pkl',
-        '--cfg-options',
-        *TINY,
-        processes=2,
-    )
-    one = metrics_of(tested, 'work_dirs/tested', 'test')
-    two = metrics_of(tested, 'work_dirs/two', 'test')
-    assert one.keys() == two.keys()
-    assert two == pytest.approx(one, abs=1e-6, nan_ok=True)
-    assert len(pickle.loads((tested / 'two.pkl').read_bytes())) == NUM_VAL
-
-
-def test_two_processes_train(folder: Path) -> None:
-    out = run(
-        folder,
-        'train.py',
-        str(CONFIG),
-        '--work-dir',
-        'work_dirs/ddp',
-        '--amp',
-        '--auto-scale-lr',
-        '--cfg-options',
-        *TINY,
-        processes=2,
-    )
-    assert 'Scaling the original LR by 2.0' in out
-    assert 'mAP' in metrics_of(folder, 'work_dirs/ddp', 'val')
+    assert (tested / 'tested/test/contact_sheet.png').exists()
 
 
 def test_a_resumed_run_ends_like_one_that_was_not_stopped(folder: Path) -> None:
     """Stop after the first epoch, resume, and compare with the run that was not stopped."""
-    options = [*TINY, 'custom_hooks.4.type=EMAHook', 'custom_hooks.4.momentum=0.1']
-    stopped = folder / 'work_dirs/stopped'
-    stopped.mkdir(parents=True)
-    (stopped / 'epoch_1.pth').write_bytes((folder / 'work_dirs/full/epoch_1.pth').read_bytes())
+    stopped = folder / 'stopped'
+    stopped.mkdir()
+    (stopped / 'epoch_1.pth').write_bytes((folder / 'full/epoch_1.pth').read_bytes())
     (stopped / 'last_checkpoint').write_text(str(stopped / 'epoch_1.pth'))
-    out = run(
-        folder,
-        'train.py',
-        str(CONFIG),
-        '--work-dir',
-        str(stopped),
-        '--resume',
-        '--cfg-options',
-        *options,
-    )
-    assert 'resumed epoch: 1, iter: 3' in out
-    full, again = (
-        state_of(run_dir / 'epoch_2.pth') for run_dir in (folder / 'work_dirs/full', stopped)
-    )
+    before = (stopped / 'epoch_1.pth').stat().st_mtime_ns
+    run_here(folder, 'train.py', '--work-dir', 'stopped', '--resume', options=WITH_AVERAGE)
+    assert (stopped / 'epoch_1.pth').stat().st_mtime_ns == before  # resumed, not trained anew
+    full, again = (state_of(folder / name / 'epoch_2.pth') for name in ('full', 'stopped'))
     assert again['meta']['iter'] == again['ema_state_dict']['steps'] == 6
     assert_same(full, again)
 
 
 def test_other_outputs_and_tta(tested: Path) -> None:
-    run(
-        tested,
-        'test.py',
-        str(CONFIG),
-        'work_dirs/full/epoch_2.pth',
-        '--work-dir',
-        'work_dirs/tta',
-        '--out',
-        'metrics.json',
-        '--tta',
-        '--cfg-options',
-        *TINY,
-    )
+    arguments = ['full/epoch_2.pth', '--work-dir', 'tta', '--out', 'metrics.json', '--tta']
+    run_here(tested, 'test.py', *arguments)
     averaged = json.loads((tested / 'metrics.json').read_text())
-    plain = metrics_of(tested, 'work_dirs/tested', 'test')
-    assert averaged['multi-label/mAP'] != plain['mAP']
+    assert averaged['multi-label/mAP'] != metrics_of(tested, 'tested', 'test')['mAP']
 
 
 def test_a_wrong_suffix_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
@@ -228,26 +103,46 @@ def test_a_wrong_suffix_is_refused_before_anything_is_loaded(tmp_path: Path) -> 
     assert '--out must end in one of .npz, .pkl, .json, got x.csv' in done.stderr
 
 
-def test_a_hostile_checkpoint_is_refused(tested: Path) -> None:
+def test_auto_scale_lr_needs_a_base_batch_size(tmp_path: Path) -> None:
+    (tmp_path / 'd.py').write_text('train_cfg = None\n')
+    done = run_tool(tmp_path, 'train.py', 'd.py', '--auto-scale-lr')
+    assert done.returncode == 1
+    assert '--auto-scale-lr: d.py has no `auto_scale_lr=dict(base_batch_size=...)`' in done.stderr
 
-    class Attack:
-        def __reduce__(self) -> tuple:
-            return os.mkdir, (str(tested / 'owned'),)
 
-    torch.save(dict(state_dict=dict(), attack=Attack()), tested / 'hostile.pth')
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools/test.py'),
-            str(CONFIG),
-            'hostile.pth',
-            '--cfg-options',
-            *TINY,
-        ],
-        cwd=tested,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode != 0
-    assert not (tested / 'owned').exists()
+@pytest.mark.slow
+def test_compiled_training_resumes_and_loads_anywhere(folder: Path) -> None:
+    """The graphs are captured but run as they are; machine code would take minutes."""
+    hooks = [dict(type='EMAHook', momentum=0.1), dict(type='mmmsf.CompileHook', backend='eager')]
+    config = folder / 'compiled.py'
+    config.write_text(f"_base_ = '{CONFIG}'\ncustom_hooks = _base_.custom_hooks + {hooks}\n")
+    arguments = [str(config), '--work-dir', 'compiled', '--compile', '--cfg-options', *TINY]
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    for more in ('train_cfg.max_epochs=1', 'resume=True'):
+        done = run_tool(folder, 'train.py', *arguments, more)
+        assert done.returncode == 0, done.stderr
+    assert counters['stats']['unique_graphs'] >= 3  # backbone, neck and head
+    plain, compiled = (state_of(folder / name / 'epoch_2.pth') for name in ('full', 'compiled'))
+    for key in ('state_dict', 'ema_state_dict'):
+        assert compiled[key].keys() == plain[key].keys()
+    assert compiled['meta']['iter'] == 6
+    run_here(folder, 'test.py', 'compiled/epoch_2.pth', '--work-dir', 'compiled_test')
+
+
+@pytest.mark.slow
+def test_two_processes_measure_what_one_does(tested: Path) -> None:
+    arguments = [str(CONFIG), 'full/epoch_2.pth', '--work-dir', 'two', '--out', 'two.pkl']
+    run(tested, 'test.py', *arguments, '--cfg-options', *TINY, processes=2)
+    one, two = (metrics_of(tested, name, 'test') for name in ('tested', 'two'))
+    assert one.keys() == two.keys()
+    assert two == pytest.approx(one, abs=1e-6, nan_ok=True)
+    assert len(pickle.loads((tested / 'two.pkl').read_bytes())) == NUM_VAL
+
+
+@pytest.mark.slow
+def test_two_processes_train(folder: Path) -> None:
+    arguments = [str(CONFIG), '--work-dir', 'ddp', '--amp', '--auto-scale-lr']
+    out = run(folder, 'train.py', *arguments, '--cfg-options', *TINY, processes=2)
+    assert 'Scaling the original LR by 2.0' in out
+    assert 'mAP' in metrics_of(folder, 'ddp', 'val')

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmmsf.datasets.categories import VOC_CLASSES
 from mmmsf.datasets.readers.voc_xml import read_image_set
 from mmmsf.evaluation.predictions import Predictions
-from mmmsf.utils.atomic_file import whole_file
+from mmmsf.utils.atomic_file import atomic_file
 
 COMPETITIONS = ('comp1', 'comp2')
 FOLDER = 'results/VOC2012/Main'
@@ -155,7 +155,7 @@ def write_submission(
         raise ValueError(
             f'scores must have the shape {(len(ids), len(VOC_CLASSES))}, got {scores.shape}'
         )
-    with whole_file(path, shared=True) as partial:
+    with atomic_file(path, shared=True) as partial:
         with tarfile.open(partial, 'w:gz', format=tarfile.USTAR_FORMAT) as archive:
             for name, column in zip(VOC_CLASSES, scores.T, strict=True):
                 text = ''.join(

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
-from sklearn.datasets import load_digits
 
 from .render import PlacedDigit, render_image
 from .spec import GENERATOR_VERSION, SPLITS, DigitSpec
@@ -75,6 +74,8 @@ def write_split(folder: Path, spec: DigitSpec, split: str, bar: ProgressBar) -> 
     Raises:
         OSError: an image or the file cannot be written.
     """
+    from sklearn.datasets import load_digits  # takes 2 s to import, used once
+
     source = load_digits()
     pool = split_samples(source.target, spec.seed)[split]
     images: list[dict[str, Any]] = []

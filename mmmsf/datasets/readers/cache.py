@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from mmmsf.utils.atomic_file import whole_file
+from mmmsf.utils.atomic_file import atomic_file
 
 from .packed_labels import LabelTable
 
@@ -71,7 +71,7 @@ def write_cache(path: str, table: LabelTable) -> None:
     folder, name = os.path.split(path)
     arrays: dict[str, Any] = table.to_arrays()
     try:
-        with whole_file(path, shared=True) as partial, open(partial, 'wb') as file:
+        with atomic_file(path, shared=True) as partial, open(partial, 'wb') as file:
             np.savez(file, made_for=np.array(name), **arrays)
     except OSError as error:
         _warn_once(

@@ -2,6 +2,7 @@
 
 from .channels_last_hook import ChannelsLastHook
 from .class_check_hook import ClassCheckHook
+from .compile_hook import CompileHook
 from .ema_hook import EMAWithRawEvalHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
@@ -10,6 +11,7 @@ from .transfer_hook import TransferHook
 __all__ = [
     'ChannelsLastHook',
     'ClassCheckHook',
+    'CompileHook',
     'EMAWithRawEvalHook',
     'NonFiniteLossHook',
     'ReportHook',

@@ -1,4 +1,4 @@
-"""Lay convolution weights out channels last."""
+"""Convolution weights in channels-last layout."""
 
 import torch
 from mmengine.hooks import Hook
@@ -9,10 +9,10 @@ from mmmsf.registry import HOOKS
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Move the model to ``torch.channels_last`` before a run.
+    """Convert the model to ``torch.channels_last`` before a run.
 
-    Same numbers up to rounding; faster for narrow networks on a CPU and for
-    mixed precision on a GPU. The inputs follow the weights by themselves.
+    The results are equal up to rounding; faster for narrow networks on a CPU and for mixed
+    precision on a GPU. Convolutions convert their inputs to the layout of their weights.
     """
 
     priority = 'VERY_HIGH'

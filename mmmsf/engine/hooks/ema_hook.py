@@ -9,15 +9,16 @@ from mmmsf.registry import HOOKS
 
 @HOOKS.register_module()
 class EMAWithRawEvalHook(EMAHook):
-    """MMEngine's ``EMAHook`` that also evaluates the weights it averages.
+    """Average the weights as MMEngine's ``EMAHook`` and evaluate the raw ones as well.
 
-    MMEngine validates the averaged weights only, so that a run cannot tell whether the average
-    helps. Here each validation first runs over the set with the raw weights; their metrics are
-    logged as ``raw/<key>``. Best checkpoint, report and pictures stay those of the average.
+    MMEngine validates only the averaged weights, so the log does not show whether averaging
+    helps. Here each validation first evaluates the raw weights; their metrics are logged as
+    ``raw/<key>``. Best checkpoint, report and pictures remain those of the average.
 
     Args:
-        evaluate_raw: whether to; validation takes twice the time.
-        **kwargs: of MMEngine's ``EMAHook``. The average's decay is ``1 - momentum``.
+        evaluate_raw: Evaluate the raw weights, which doubles the time of validation.
+        **kwargs: Arguments of MMEngine's ``EMAHook``. The decay of the average is
+            ``1 - momentum``.
     """
 
     def __init__(self, evaluate_raw: bool = True, **kwargs: object) -> None:
@@ -27,7 +28,7 @@ class EMAWithRawEvalHook(EMAHook):
 
     @torch.no_grad()
     def _evaluate(self, runner: Runner) -> dict[str, float]:
-        """Metrics of the weights that are in the model now."""
+        """Compute the metrics of the weights that the model currently holds."""
         loop = runner.val_loop
         runner.model.eval()
         for batch in loop.dataloader:
@@ -44,7 +45,7 @@ class EMAWithRawEvalHook(EMAHook):
         super().before_val_epoch(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Swap the raw weights back and put their metrics beside the average's."""
+        """Swap the raw weights back and add their metrics to those of the average."""
         super().after_val_epoch(runner, metrics)
         if metrics is not None:
             metrics.update({f'raw/{key}': value for key, value in self._raw.items()})

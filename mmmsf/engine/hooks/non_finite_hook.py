@@ -1,4 +1,4 @@
-"""Keep losses that are NaN or infinite away from the weights."""
+"""A guard that stops training before a NaN or infinite loss reaches the weights."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,6 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor, distributed, nn
-from torch.optim import Optimizer
 
 from mmmsf.evaluation.rows import sample_name
 from mmmsf.registry import HOOKS
@@ -17,10 +16,10 @@ from mmmsf.utils.unwrap import unwrap_model
 
 
 class _Check(NamedTuple):
-    """One forward pass: its losses, and whether a process has one that is not finite."""
+    """Losses of one forward pass and the flag that a rank has one that is not finite."""
 
     losses: dict[str, Tensor]
-    bad: Tensor  # (), 0 or 1; of all processes once `sharing` is over
+    bad: Tensor  # (), 0 or 1; over all ranks once `sharing` has completed
     sharing: distributed.Work | None
 
     def is_bad(self) -> bool:
@@ -30,13 +29,13 @@ class _Check(NamedTuple):
 
 
 def _mean(loss: Tensor | list[Tensor]) -> Tensor:
-    """What MMEngine adds up and logs of one entry of the losses, a float32 scalar."""
+    """Reduce one entry of the losses as MMEngine does for its log, to a float32 scalar."""
     parts = loss if isinstance(loss, list | tuple) else [loss]
     return torch.stack([part.detach().float().mean() for part in parts]).sum()
 
 
 def _names(batch: Any) -> str:
-    """The images of a batch."""
+    """Name the images of a batch."""
     samples = batch.get('data_samples') if isinstance(batch, Mapping) else None
     if not samples:
         return 'a batch without data_samples'
@@ -45,64 +44,47 @@ def _names(batch: Any) -> str:
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stop at a loss that is NaN or infinite, or go on without its batch, weights untouched.
+    """Stop at a loss that is NaN or infinite, with the weights of before that step.
 
     The losses are checked while the backward pass runs, and the optimizer steps only if those of
-    all processes are finite: all stop, or all skip, at the same step. Only losses count: a
-    gradient that overflows in float16 is the loss scaler's to handle.
-
-    A skipped batch leaves weights, optimizer state and buffers (batch norm's statistics) as they
-    were; with gradient accumulation, the update that it belongs to is left out. The number of
-    skipped batches is logged as ``skipped_batches`` and goes on after a resume.
-
-    Cost: one scalar all-reduce a step, in the shade of the backward pass, where there are several
-    processes; with ``max_skipped``, a copy of the buffers a step.
+    all ranks are finite, so all ranks stop at the same step. Only losses count: a gradient that
+    overflows in float16 is left to the loss scaler. Several ranks cost one scalar all-reduce a
+    step, which overlaps with the backward pass.
 
     Args:
-        max_skipped: how many batches in a row may be skipped before the run stops; 0 stops at
-            the first.
+        max_skipped: Removed in 0.2.0; only 0 is accepted.
 
     Raises:
-        ValueError: ``max_skipped`` is negative, or not 0 where there are several optimizers.
-        FloatingPointError: in training, in every process alike; names the iteration, the
-            losses and the images of the batch.
+        ValueError: ``max_skipped`` is not 0.
+        FloatingPointError: In training, on all ranks alike; names the iteration, the losses and
+            the images of the batch.
     """
 
     priority = 'HIGH'
 
     def __init__(self, max_skipped: int = 0) -> None:
-        if max_skipped < 0:
-            raise ValueError(f'max_skipped must be at least 0, got {max_skipped}')
-        self.max_skipped = max_skipped
+        if max_skipped != 0:
+            raise ValueError(
+                f'max_skipped must be 0, got {max_skipped}: skipping batches was removed in '
+                '0.2.0; delete it from the config'
+            )
         self._handles: list[Any] = []
         self._batch: Any = None
         self._checks: list[_Check] = []
-        self._buffers: list[tuple[Tensor, Tensor]] = []  # and what they were before the step
-        self._in_row = self._skipped = 0
-        self._drop = False  # the gradients collected since the last update are spoiled
 
     def before_train(self, runner: Runner) -> None:
-        """Attach to the model and the optimizer."""
+        """Attach to the model and the optimizers."""
+        self.after_train(runner)  # an earlier run may have ended with an error
         wrapper = runner.optim_wrapper
-        several = isinstance(wrapper, OptimWrapperDict)
-        if several and self.max_skipped:
-            raise ValueError(
-                'max_skipped needs a single optimizer, this run has '
-                f'{list(wrapper.keys())}; set max_skipped=0'
-            )
-        self._skipped = runner.message_hub.runtime_info.get('skipped_batches', 0)
-        self.after_train(runner)  # a run before this one may have ended with an error
+        wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+        model = unwrap_model(runner.model)
         self._handles = [
-            unwrap_model(runner.model).register_forward_hook(self._after_forward, with_kwargs=True)
+            model.register_forward_hook(self._after_forward, with_kwargs=True),
+            *(
+                part.optimizer.register_step_pre_hook(lambda *_: self._raise_if_bad(runner))
+                for part in wrappers
+            ),
         ]
-        for optimizer in (
-            [part.optimizer for part in wrapper.values()] if several else [wrapper.optimizer]
-        ):
-            self._handles.append(
-                optimizer.register_step_pre_hook(
-                    lambda optimizer, *_: self._before_step(runner, optimizer)
-                )
-            )
 
     def after_train(self, runner: Runner) -> None:
         """Detach."""
@@ -111,20 +93,15 @@ class NonFiniteLossHook(Hook):
         self._handles = []
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Keep what may have to be named or restored."""
+        """Keep the batch for the error message."""
         self._batch = data_batch
-        if self.max_skipped:
-            self._buffers = [(buffer, buffer.clone()) for buffer in runner.model.buffers()]
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Decide where the optimizer did not step, and log the count."""
-        self._settle(runner)
-        self._batch, self._buffers = None, []
-        if self.max_skipped:
-            self._drop &= not runner.optim_wrapper.should_update()
-            runner.message_hub.update_scalar('train/skipped_batches', self._skipped)
+        """Check the losses of a step that only accumulated gradients."""
+        self._raise_if_bad(runner)
+        self._batch = None
 
     def _after_forward(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
@@ -138,40 +115,18 @@ class NonFiniteLossHook(Hook):
             sharing = distributed.all_reduce(bad, distributed.ReduceOp.MAX, async_op=True)
         self._checks.append(_Check(losses, bad, sharing))
 
-    def _before_step(self, runner: Runner, optimizer: Optimizer) -> None:
-        self._settle(runner)
-        if self._drop:
-            optimizer.zero_grad(set_to_none=True)  # optimizers pass over weights without one
-
-    def _settle(self, runner: Runner) -> None:
-        """Read the verdict on the forward passes since the last call, and act on it."""
+    def _raise_if_bad(self, runner: Runner) -> None:
+        """Check the forward passes since the last call."""
         checks, self._checks = self._checks, []
-        if not checks:
-            return
-        if not any([check.is_bad() for check in checks]):  # a list: every exchange must end
-            self._in_row = 0
-            return
-        self._in_row += 1
-        for buffer, before in self._buffers:
-            buffer.copy_(before)
-        message = f'iteration {runner.iter + 1}: ' + self._describe(checks)
-        if self._in_row > self.max_skipped:
+        if any([check.is_bad() for check in checks]):  # a list: every exchange must complete
             raise FloatingPointError(
-                f'{message}. The run stops with the weights of before this step. Check these '
-                'images and labels, lower the learning rate, or let '
-                'default_hooks.non_finite.max_skipped batches in a row be skipped '
-                f'(now {self.max_skipped})'
+                f'iteration {runner.iter + 1}: {self._describe(checks)}. Training stops with the '
+                'weights of before this step. Check these images and labels, or lower the '
+                'learning rate'
             )
-        self._drop = True
-        self._skipped += 1
-        runner.message_hub.update_info('skipped_batches', self._skipped)
-        runner.logger.warning(
-            f'{message}. Skipped; {self._skipped} batches so far, '
-            f'{self._in_row} in a row of at most {self.max_skipped}'
-        )
 
     def _describe(self, checks: list[_Check]) -> str:
-        """What is wrong in which process, for the log of any of them."""
+        """Describe the bad losses of all ranks."""
         parts = []
         for losses in (check.losses for check in checks):
             if not torch.stack(list(losses.values())).sum().isfinite():

@@ -1,4 +1,4 @@
-"""Keep the full evaluation result beside the logs."""
+"""Files with the full evaluation results, beside the logs."""
 
 from pathlib import Path
 
@@ -21,8 +21,7 @@ class ReportHook(Hook):
     :class:`mmmsf.evaluation.MultiLabelMetric`; other metrics are ignored.
 
     Args:
-        predictions: whether to write ``predictions.npz``: 6 bytes an image and
-            class before compression.
+        predictions: Write ``predictions.npz``: 6 bytes per image and class before compression.
     """
 
     priority = 'LOW'
@@ -48,11 +47,11 @@ class ReportHook(Hook):
             runner.logger.info(f'Metrics, AP per class and scores written to {out_dir}')
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Have the metric keep its rows."""
+        """Make the metric keep its rows."""
         self._keep(runner.val_loop.evaluator)
 
     def before_test_epoch(self, runner: Runner) -> None:
-        """Have the metric keep its rows."""
+        """Make the metric keep its rows."""
         self._keep(runner.test_loop.evaluator)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:

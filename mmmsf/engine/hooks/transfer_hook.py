@@ -1,4 +1,4 @@
-"""Start training from a checkpoint that knows other classes."""
+"""Transfer of a checkpoint to other classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,21 +12,22 @@ from mmmsf.utils.unwrap import unwrap_model
 
 @HOOKS.register_module()
 class TransferHook(Hook):
-    """Leave what belongs to the old classes out of ``load_from`` and check the rest.
+    """Exclude the weights of the old classes from ``load_from`` and check the others.
 
-    MMEngine loads what fits and only warns of what does not. With this hook a run starts from
-    every weight of the checkpoint but the named ones, which keep their own initial values, or
-    does not start. Resuming and testing load everything.
+    MMEngine loads the weights that fit and only warns of the others. With this hook a run starts
+    from every weight of the checkpoint except the excluded ones, which keep their initial values,
+    or does not start. Resuming and testing load everything.
 
     Args:
-        exclude: parameters to leave out, by the start of their names. The default is what
-            ``MSFHead`` keeps per class: label embeddings and the final linear layer.
+        exclude: Prefixes of the parameters to leave out. The default covers the parameters that
+            ``MSFHead`` has per class: label embeddings and the final linear layer.
 
     Raises:
-        ValueError: while loading, if another weight is missing, left over or of another shape.
+        ValueError: ``exclude`` is empty or a string; or, while loading, another weight is missing,
+            left over or of another shape.
     """
 
-    priority = 'HIGH'  # before the averaging hook copies what is loaded
+    priority = 'HIGH'  # before the averaging hook copies the loaded weights
 
     def __init__(self, exclude: Sequence[str] = ('head.label_embed', 'head.fc.')) -> None:
         if isinstance(exclude, str) or not exclude:

@@ -1,4 +1,4 @@
-"""Checkpoints that survive whatever ends the process."""
+"""Checkpoints that survive the end of the process at any moment."""
 
 from pathlib import Path
 from typing import Any
@@ -12,34 +12,34 @@ from mmmsf.registry import HOOKS
 from mmmsf.utils.atomic_file import PARTIAL
 from mmmsf.utils.unwrap import unwrap_model
 
-from .file_backend import ATOMIC, AtomicBackend, PatientBackend
+from .file_backend import AtomicBackend, DeferringBackend, register_atomic_backend
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """MMEngine's ``CheckpointHook`` in an order that never leaves a run without a checkpoint.
+    """Save checkpoints such that a run is never without a valid one.
 
-    A checkpoint is written beside its place, brought to the disk and renamed; then
-    ``last_checkpoint`` follows in the same way; then the outdated files go. A full disk therefore
-    ends the run with the previous checkpoint intact, and a partial file never has a checkpoint's
-    name. Gradients that were accumulated but not yet applied are saved as well (in a distributed
-    run those of the main process). All arguments are those of MMEngine's hook.
+    Works as MMEngine's ``CheckpointHook``, with the same arguments. A checkpoint is written to a
+    partial file, flushed to the disk and renamed; then ``last_checkpoint`` is written in the same
+    way; then the outdated files are removed. A full disk therefore ends the run with the previous
+    checkpoint intact, and a partial file never has a checkpoint's name. Gradients that were
+    accumulated but not yet applied are saved as well (in a distributed run those of rank 0).
 
     Raises:
-        OSError: while saving, if the file cannot be written; names it and the reason.
+        OSError: While saving, if the file cannot be written; names it and the reason.
     """
 
     backend_args: dict[str, Any] | None
     file_backend: Any
 
     def before_train(self, runner: Runner) -> None:
-        """Set up the file backend and clear away what a killed run has left."""
+        """Set up the file backend and remove the leftovers of a killed run."""
         folder = str(self.out_dir or runner.work_dir)
         local = type(get_file_backend(folder)) is LocalBackend
         if local and self.backend_args is None and self.file_client_args is None:
-            self.backend_args = dict(backend=ATOMIC)
+            self.backend_args = dict(backend=register_atomic_backend())
         super().before_train(runner)
-        self.file_backend = PatientBackend(self.file_backend)
+        self.file_backend = DeferringBackend(self.file_backend)
         info = runner.message_hub.runtime_info
         self.last_ckpt = info.get('last_ckpt')
         if local and is_main_process() and Path(self.out_dir).is_dir():
@@ -51,10 +51,10 @@ class AtomicCheckpointHook(CheckpointHook):
                 path = Path(self.out_dir, name)
                 if path.is_file():
                     path.unlink()
-                    runner.logger.info(f'Removed {path}, which a stopped run has left behind')
+                    runner.logger.info(f'Removed {path}, a leftover of a killed run')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Add the gradients of an accumulation that is under way."""
+        """Add the gradients of an unfinished accumulation."""
         named = unwrap_model(runner.model).named_parameters()
         gradients = {
             name: value.grad.cpu()
@@ -65,14 +65,14 @@ class AtomicCheckpointHook(CheckpointHook):
             checkpoint['gradients'] = gradients
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Put the accumulated gradients back."""
+        """Restore the accumulated gradients."""
         gradients = checkpoint.get('gradients', {}) if runner._resume else {}
         for name, value in unwrap_model(runner.model).named_parameters():
             if name in gradients:
                 value.grad = gradients[name].to(value.device)
 
     def _retire(self, runner: Runner, step: int) -> None:
-        """Note which checkpoints are kept once that of ``step`` is there."""
+        """Update the checkpoints to keep once that of ``step`` is written."""
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
                 name = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
@@ -80,11 +80,11 @@ class AtomicCheckpointHook(CheckpointHook):
                     self.file_backend.remove(self.file_backend.join_path(self.out_dir, name))
             self.keep_ckpt_ids.append(step)
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
-        names = [Path(path).name for path in self.file_backend.waiting]
+        names = [Path(path).name for path in self.file_backend.deferred]
         runner.message_hub.update_info('outdated_ckpts', names)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Write the checkpoint, then ``last_checkpoint``, then remove what is outdated."""
+        """Write the checkpoint, then ``last_checkpoint``, then remove the outdated files."""
         self._retire(runner, step)
         name = self.filename_tmpl.format(step)
         path = self.file_backend.join_path(self.out_dir, name)
@@ -105,11 +105,12 @@ class AtomicCheckpointHook(CheckpointHook):
             AtomicBackend().put_text(path, Path(runner.work_dir, 'last_checkpoint'))
         self._remove_outdated()
 
-    def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
-        super()._save_best_checkpoint(runner, metrics)
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
+        """Save the best checkpoint, then remove the one that it replaces."""
+        super().after_val_epoch(runner, metrics)
         self._remove_outdated()
 
     def _remove_outdated(self) -> None:
         best = getattr(self, 'best_ckpt_path', None)
         bests = getattr(self, 'best_ckpt_path_dict', {})
-        self.file_backend.carry_out(keep=(self.last_ckpt, best, *bests.values()))
+        self.file_backend.remove_deferred(keep=(self.last_ckpt, best, *bests.values()))

@@ -1,4 +1,4 @@
-"""How checkpoints reach the disk."""
+"""File backends that write atomically and defer removals."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -8,11 +8,9 @@ from mmengine.fileio import LocalBackend, register_backend
 
 from mmmsf.utils.atomic_file import write_atomically
 
-ATOMIC = 'mmmsf.atomic'  # as in `backend_args=dict(backend='mmmsf.atomic')`
-
 
 class AtomicBackend(LocalBackend):
-    """MMEngine's local files, each of which is written whole or not at all."""
+    """Write local files atomically; otherwise as MMEngine's ``LocalBackend``."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; see :func:`mmmsf.utils.atomic_file.write_atomically`."""
@@ -23,36 +21,44 @@ class AtomicBackend(LocalBackend):
         write_atomically(filepath, obj.encode(encoding))
 
 
-register_backend(ATOMIC, AtomicBackend, force=True)
+def register_atomic_backend() -> str:
+    """Register :class:`AtomicBackend` with MMEngine, and return the name for ``backend_args``.
+
+    MMEngine finds the backend of a checkpoint by name only. A training registers it when it
+    starts; importing this module does not.
+    """
+    name = 'mmmsf.atomic'
+    register_backend(name, AtomicBackend, force=True)
+    return name
 
 
-class PatientBackend:
-    """A file backend whose removals wait until :meth:`carry_out`.
+class DeferringBackend:
+    """Defer the removals of a file backend until :meth:`remove_deferred`.
 
-    MMEngine removes the outdated checkpoint before it writes the new one. Behind this, both are
-    there until the new one is whole.
+    MMEngine removes the outdated checkpoint before it writes the new one. Behind this backend both
+    exist until the new one is complete.
 
     Args:
-        backend: what does everything else.
+        backend: Backend for all other operations.
     """
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self.waiting: list[str] = []
+        self.deferred: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:
-        """Remove the file, later."""
-        self.waiting.append(path)
+        """Mark the file for removal."""
+        self.deferred.append(path)
 
     rmtree = remove
 
-    def carry_out(self, keep: Collection[str | None] = ()) -> None:
-        """Remove now what waits, but for what was written again in the meantime."""
-        waiting, self.waiting = self.waiting, []
-        for path in waiting:
+    def remove_deferred(self, keep: Collection[str | None] = ()) -> None:
+        """Remove the marked files, except those of ``keep``, which were written again."""
+        deferred, self.deferred = self.deferred, []
+        for path in deferred:
             if path in keep:
                 continue
             if self._backend.isfile(path):

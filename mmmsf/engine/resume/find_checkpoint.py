@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from."""
+"""The choice of the checkpoint that a run resumes from."""
 
 import logging
 import re
@@ -9,27 +9,27 @@ from pathlib import Path
 import torch
 from mmengine.logging import print_log
 
-from mmmsf.checkpoint.safe_globals import register_safe_globals
+from mmmsf.checkpoint.safe_globals import safe_globals
 
 TEMPLATES = ('epoch_{}.pth', 'iter_{}.pth')
 
 
 def checkpoint_fault(path: str | Path) -> str | None:
-    """Why a run cannot go on from the file; None if it can.
+    """Return the reason why a run cannot resume from the file, or None if it can.
 
-    Checks the archive's check sums and that it holds what MMEngine resumes from. The tensors are
-    not copied into memory.
+    Verifies the checksums of the archive and the entries that MMEngine resumes from. The tensors
+    are not copied into memory.
     """
     try:
         if not zipfile.is_zipfile(path):
-            return f'cut off or no checkpoint, {Path(path).stat().st_size} bytes'
+            return f'truncated or no checkpoint, {Path(path).stat().st_size} bytes'
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            return f'its part {damaged} is damaged'
-        register_safe_globals()
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-    except Exception as error:  # a damaged file makes the readers raise almost anything
+            corrupt = archive.testzip()
+        if corrupt is not None:
+            return f'its member {corrupt} is corrupt'
+        with safe_globals():
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+    except Exception as error:  # readers raise almost any type on a corrupt file
         return f'{type(error).__name__}: {(str(error).splitlines() or [""])[0]}'
     missing = [
         key
@@ -48,7 +48,7 @@ def _number(path: Path, templates: Sequence[str]) -> int | None:
 
 
 def _named(work_dir: Path) -> Path | None:
-    """The file that ``last_checkpoint`` names, also where the work dir has been moved."""
+    """Find the file that ``last_checkpoint`` names, even if the work dir has been moved."""
     note = work_dir / 'last_checkpoint'
     text = note.read_text(errors='replace').strip() if note.is_file() else ''
     if not text:
@@ -59,11 +59,11 @@ def _named(work_dir: Path) -> Path | None:
 
 
 def _candidates(work_dir: Path, templates: Sequence[str]) -> list[Path]:
-    """Checkpoints, the newest first.
+    """List the checkpoints, newest first.
 
-    The one of ``last_checkpoint`` comes first, unless the run was killed just before it could
-    write that file. Times alone are not enough (a copied folder has new ones), and neither are
-    numbers (the folder may hold a longer run from before).
+    The one named by ``last_checkpoint`` comes first, unless the run was killed just before it
+    wrote that file. Neither times (a copied folder has new ones) nor numbers (the folder may hold
+    an earlier, longer run) are sufficient alone.
     """
     named = _named(work_dir)
     folder = named.parent if named else work_dir
@@ -86,17 +86,17 @@ def _candidates(work_dir: Path, templates: Sequence[str]) -> list[Path]:
 
 
 def find_checkpoint(work_dir: str | Path, templates: Sequence[str] = TEMPLATES) -> Path | None:
-    """The newest whole checkpoint of a work dir; one that is not whole is named in a warning.
+    """Find the newest valid checkpoint of a work dir; a warning names every corrupt one.
 
     Args:
-        work_dir: where ``last_checkpoint`` is.
-        templates: names of the files, ``{}`` for the number of the epoch or step.
+        work_dir: Folder of ``last_checkpoint``.
+        templates: File names, with ``{}`` for the number of the epoch or step.
 
     Returns:
-        Its path; None where no checkpoint was ever written.
+        Path of the checkpoint, or None if there is none, valid or corrupt.
 
     Raises:
-        ValueError: there are checkpoints, but none is whole.
+        ValueError: There are checkpoints, but none is valid.
     """
     faults = []
     for path in _candidates(Path(work_dir), templates):
@@ -105,12 +105,12 @@ def find_checkpoint(work_dir: str | Path, templates: Sequence[str] = TEMPLATES) 
             return path
         faults.append(f'{path} ({fault})')
         print_log(
-            f'Not a whole checkpoint, the one before it is tried: {faults[-1]}',
+            f'Corrupt checkpoint, trying the one before it: {faults[-1]}',
             logger='current',
             level=logging.WARNING,
         )
     if faults:
         raise ValueError(
-            f'no checkpoint in {work_dir} is whole: {", ".join(faults)}; remove them to begin anew'
+            f'no checkpoint in {work_dir} is valid: {", ".join(faults)}; remove them to start anew'
         )
     return None

@@ -1,8 +1,9 @@
-"""A training loader whose samples do not depend on its workers' past, and that can start anywhere.
+"""A training loader with reproducible samples that can start at any batch of an epoch.
 
-Loader workers live for the whole run and draw from generators whose state no checkpoint holds. Here
-every sample comes with a key, its place in the run, and the worker seeds its generators from that.
-So a sample's augmentation is the same whatever the number of workers, and after a resume.
+Loader workers live for the entire run and draw from generators whose state no checkpoint holds.
+Here every sample carries a key, its position in the run, from which the worker seeds its
+generators. A sample's augmentation is therefore the same for any number of workers and after a
+resume.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from .seeding import SAMPLE, seed_generators
 
 
 class SeededIndex(NamedTuple):
-    """What the sampler asks the dataset for: a sample, and the key of its random numbers."""
+    """Index of a sample and the key of its random numbers."""
 
     sample: int
     key: tuple[int, ...]
@@ -29,10 +30,10 @@ class SeededIndex(NamedTuple):
 class SeededDataset:
     """Seed the process's generators before a sample is loaded by a :class:`SeededIndex`.
 
-    By a plain index, and in all else, it is the dataset within.
+    For a plain index, and in all other respects, it behaves as the wrapped dataset.
 
     Args:
-        dataset: the dataset, or its config.
+        dataset: The dataset, or its config.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -56,15 +57,15 @@ class SeededDataset:
 
 @DATA_SAMPLERS.register_module()
 class SeededBatchSampler(Sampler):
-    """Batches of :class:`SeededIndex`, from any batch of an epoch on.
+    """Sample batches of :class:`SeededIndex`, starting at any batch of an epoch.
 
-    A sample's key is (seed, epoch, number of the sample in the epoch over all processes).
+    A sample's key is (seed, epoch, number of the sample in the epoch over all ranks).
 
     Args:
-        sampler: gives the indices of this process's samples.
-        batch_size: samples of a batch.
-        drop_last: leave out a last batch that is not full.
-        batch_sampler: config of another batch sampler than PyTorch's.
+        sampler: Yields the indices of the samples of this rank.
+        batch_size: Samples of a batch.
+        drop_last: Drop a last batch that is not full.
+        batch_sampler: Config of a batch sampler to use in place of PyTorch's.
     """
 
     def __init__(
@@ -88,11 +89,11 @@ class SeededBatchSampler(Sampler):
         self._seed = self._epoch = self._start = 0
 
     def set_position(self, seed: int, epoch: int, start: int) -> None:
-        """Say what the next pass is: which epoch of which seed, without its first batches."""
+        """Set seed, epoch and first batch of the next pass."""
         self._seed, self._epoch, self._start = seed, epoch, start
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
+        """Count the batches of a full epoch."""
         return len(self._batches)
 
     def __iter__(self) -> Iterator[list[SeededIndex]]:
@@ -109,7 +110,7 @@ class SeededBatchSampler(Sampler):
 
 
 def seeded_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a loader with its dataset and batch sampler wrapped in the two above."""
+    """Wrap the dataset and batch sampler of a loader's config in the two classes above."""
     loader = dict(loader)
     batch_sampler = dict(
         type='mmmsf.SeededBatchSampler',

@@ -1,11 +1,11 @@
-"""Random numbers that depend on where a run is, not on how it came there."""
+"""Random numbers that depend on the position in a run, not on its history."""
 
 import random
 
 import numpy as np
 import torch
 
-# What a key of `seed_generators` begins with, so that no two uses share their numbers.
+# First part of the key of `seed_generators`, so that no two uses share their numbers.
 SAMPLE, STEP, EPOCH, VALIDATION = range(4)
 
 
@@ -13,7 +13,7 @@ def seed_generators(*key: int) -> None:
     """Seed the global generators of Python, NumPy and PyTorch (CPU, current GPU) from a key.
 
     Args:
-        *key: non-negative integers; other integers give unrelated random numbers.
+        *key: Non-negative integers; different keys give unrelated random numbers.
     """
     words = np.random.SeedSequence(key).generate_state(8)  # 8 x 32 bits
     random.seed(words[:2].tobytes())

@@ -9,8 +9,8 @@ from mmengine.runner import Runner
 from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.engine.resume.find_checkpoint import checkpoint_fault, find_checkpoint
 from mmmsf.utils import atomic_file
+from tests.helpers.file_size_limit import file_size_limit
 from tests.helpers.small_run import StopError, StopHook, make_runner
-from tests.utils.test_atomic_file import file_size_limit
 
 
 def names(folder: Path) -> list[str]:
@@ -109,7 +109,7 @@ def test_what_a_kill_left_outdated_is_removed_on_resume(
     work_dir = tmp_path / 'run'
     checkpoint = dict(interval=1, by_epoch=False, max_keep_ckpts=2)
     monkeypatch.setattr(
-        'mmmsf.engine.resume.file_backend.PatientBackend.carry_out', lambda *_, **__: None
+        'mmmsf.engine.resume.file_backend.DeferringBackend.remove_deferred', lambda *_, **__: None
     )
     with pytest.raises(StopError):
         make_runner(work_dir, checkpoint, [StopHook('step', 4)]).train()

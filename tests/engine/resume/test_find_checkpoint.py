@@ -67,19 +67,19 @@ def test_neither_new_times_nor_old_numbers_mislead(folder: Path) -> None:
     assert find_checkpoint(folder) == folder / 'epoch_10.pth'
 
 
-def test_damaged_ones_are_named_and_passed_over(folder: Path, capture_log: list[str]) -> None:
+def test_corrupt_ones_are_named_and_skipped(folder: Path, capture_log: list[str]) -> None:
     cut(folder / 'epoch_10.pth')
     (folder / 'epoch_9.pth').write_bytes(b'')
     assert find_checkpoint(folder) == folder / 'epoch_8.pth'
     assert len(capture_log) == 2
     for line, name in zip(sorted(capture_log), ('epoch_10.pth', 'epoch_9.pth'), strict=True):
-        assert line.startswith('Not a whole checkpoint') and name in line
+        assert line.startswith('Corrupt checkpoint') and name in line
 
 
-def test_no_whole_one_is_an_error(folder: Path) -> None:
+def test_no_valid_one_is_an_error(folder: Path) -> None:
     for number in (8, 9, 10):
         cut(folder / f'epoch_{number}.pth')
-    with pytest.raises(ValueError, match=r'no checkpoint in .* is whole: .*epoch_10.*epoch_8'):
+    with pytest.raises(ValueError, match=r'no checkpoint in .* is valid: .*epoch_10.*epoch_8'):
         find_checkpoint(folder)
 
 
@@ -96,7 +96,7 @@ def test_faults(folder: Path) -> None:
     place = data.find(torch.arange(500, 504).numpy().tobytes())
     data[place] ^= 1
     path.write_bytes(data)
-    assert 'is damaged' in str(checkpoint_fault(path))
+    assert 'is corrupt' in str(checkpoint_fault(path))
     torch.save(dict(state_dict=dict()), path)
     assert checkpoint_fault(path) == 'it has no meta, message_hub'
     torch.save([1], path)
