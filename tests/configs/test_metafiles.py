@@ -15,8 +15,11 @@ MODELS = [model for name in FILES for model in yaml.safe_load((ROOT / name).read
 
 
 def test_every_recipe_is_listed_once_under_its_name() -> None:
-    recipes = {str(path.relative_to(ROOT)) for folder in ('msf', 'baselines')
-               for path in (ROOT / 'configs' / folder).glob('*.py')}
+    recipes = {
+        str(path.relative_to(ROOT))
+        for folder in ('msf', 'baselines')
+        for path in (ROOT / 'configs' / folder).glob('*.py')
+    }
     listed = [model['Config'] for model in MODELS]
     assert len(listed) == len(set(listed))
     assert set(listed) == recipes
@@ -24,8 +27,11 @@ def test_every_recipe_is_listed_once_under_its_name() -> None:
 
 
 def test_collections_exist() -> None:
-    collections = {one['Name'] for name in FILES
-                   for one in yaml.safe_load((ROOT / name).read_text())['Collections']}
+    collections = {
+        one['Name']
+        for name in FILES
+        for one in yaml.safe_load((ROOT / name).read_text())['Collections']
+    }
     assert {model['In Collection'] for model in MODELS} == collections
 
 
@@ -36,8 +42,9 @@ def test_parameters_are_what_the_config_builds(model: dict) -> None:
     assert model['Metadata']['FLOPs'] > 0
 
 
-@pytest.mark.parametrize('model', [m for m in MODELS if 'digits' in m['Name']],
-                         ids=lambda model: model['Name'])
+@pytest.mark.parametrize(
+    'model', [m for m in MODELS if 'digits' in m['Name']], ids=lambda model: model['Name']
+)
 def test_operations_are_what_the_model_does(model: dict) -> None:
     cost = count_complexity(build_model(Config.fromfile(ROOT / model['Config'])), (64, 64))
     assert cost.total_flops == model['Metadata']['FLOPs']

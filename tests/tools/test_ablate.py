@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.run_tool import run_tool
 
 from .test_train_and_test import TINY
@@ -29,6 +31,7 @@ def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_runs_resumes_and_refuses_other_configs(tmp_path: Path) -> None:
     alone = [str(GRID), '--base', str(BASE), '--rows', 'msf-no-hsa', '--cfg-options', *TINY, *SHORT]
     done = ablate(tmp_path, *alone)
@@ -50,16 +53,6 @@ def test_runs_resumes_and_refuses_other_configs(tmp_path: Path) -> None:
     other = ablate(tmp_path, *alone, 'randomness.deterministic=True')
     assert other.returncode == 1
     assert 'is the result of another config' in other.stderr
-
-
-def test_a_failed_run_is_named_and_the_others_finish(tmp_path: Path) -> None:
-    grid = tmp_path / 'grid.yml'
-    grid.write_text(f'base: {BASE}\ntables: {{one: {{msf-bad: {{model.head.num_scales: 2}}}}}}\n')
-    done = ablate(tmp_path, str(grid), '--cfg-options', *TINY, *SHORT)
-    assert done.returncode == 1
-    assert 'msf-bad, seed 0: exit status 1, see runs/msf-bad/seed0/train.log' in done.stderr
-    assert 'num_scales=2' in done.stderr
-    assert '| msf |' in done.stdout
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
