@@ -57,8 +57,8 @@ class Grid:
 def read_grid(path: str | Path) -> Grid:
     """Read a grid file: a YAML mapping with the keys ``base`` and ``tables``.
 
-    ``base`` is a config path relative to the grid file; ``tables`` maps table names to rows, rows to
-    config keys, and config keys to values.
+    ``base`` is a config path relative to the grid file; ``tables`` maps table names to rows, rows
+    to config keys, and config keys to values.
 
     Raises:
         FileNotFoundError: The file does not exist.

@@ -1,7 +1,7 @@
 """Train configs, or the rows of a grid file, with several seeds and compare them in one table.
 
-A config is one row. A grid file (``configs/msf/ablations/grid.yml``) gives the row of its base config
-and one row for each of its named changes. Repeat a stopped command to resume it.
+A config is one row. A grid file (``configs/msf/ablations/grid.yml``) gives the row of its base
+config and one row for each of its named changes. Repeat a stopped command to resume it.
 """
 
 import argparse
