@@ -1,5 +1,5 @@
-# A light MSF that costs what ML-Decoder costs: all three scales, 256 wide, one decoder layer and no
-# encoder; the scale attention gated, as in the digits recipe. Ours, not the paper's.
+# A light MSF at the cost of ML-Decoder: all three scales, 256 wide, one decoder layer, no encoder,
+# gated scale attention. Ours, not the paper's.
 _base_ = './msf_resnet101_6xb21-80e_coco14-448px.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# The light MSF on the harder digits: one decoder layer, no encoder, gated scale attention. The rate
-# is ML-Decoder's, tuned alike (configs/baselines/README.md).
+# The light MSF on the hard variant: one decoder layer, no encoder, gated scale attention. The rate
+# was tuned like the baselines' (configs/baselines/README.md).
 _base_ = './msf_resnet18_1xb16-5e_digits-hard-64px.py'
 
 model = dict(

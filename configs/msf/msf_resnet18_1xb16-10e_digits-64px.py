@@ -1,4 +1,4 @@
-# The main job of the README: minutes on two CPU cores, no download.
+# The README's first command: minutes on two CPU cores, no download.
 _base_ = [
     '../_base_/models/msf_resnet18_digits.py',
     '../_base_/datasets/digits_64px.py',

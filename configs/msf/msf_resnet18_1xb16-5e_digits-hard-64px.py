@@ -1,5 +1,5 @@
-# The paper's setting in small: a backbone trained for other images, then the head on the harder
-# set. Train configs/baselines/linear_resnet18_1xb16-10e_digits-64px.py first.
+# The paper's setting at a small scale: the hard variant from a backbone trained on the easier digits.
+# Train configs/baselines/linear_resnet18_1xb16-10e_digits-64px.py first.
 _base_ = [
     '../_base_/models/msf_resnet18_digits.py',
     '../_base_/datasets/digits-hard_64px.py',

@@ -1,4 +1,4 @@
-# The first author's code ("TBALN") where it differs from the paper: 69,546,128 parameters too.
+# The first author's code ("TBALN") where it differs from the paper: also 69,546,128 parameters.
 _base_ = './msf_resnet101.py'
 
 model = dict(
