@@ -6,4 +6,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+model = dict(neck=dict(product_gate=True))
 custom_hooks = _base_.custom_hooks + [dict(type='mmmsf.ChannelsLastHook')]

@@ -9,6 +9,5 @@ _base_ = [
 
 pretrained = 'work_dirs/linear_resnet18_1xb16-10e_digits-64px/epoch_10.pth'
 model = dict(
-    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')),
-    neck=dict(product_gate=False))
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix='backbone.')))
 custom_hooks = _base_.custom_hooks + [dict(type='mmmsf.ChannelsLastHook')]
