@@ -1,4 +1,4 @@
-"""Build script of mmmsf; also lays the files that `mim` looks for inside the package."""
+"""Build script of mmmsf, with the files that `mim` expects inside the package."""
 
 import os
 import re
@@ -16,6 +16,7 @@ EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.20']
 
 
 def read_version() -> str:
+    """Read the version without importing the package."""
     text = (ROOT / 'mmmsf' / 'version.py').read_text(encoding='utf-8')
     match = re.search(r"__version__ = '([^']+)'", text)
     if match is None:
@@ -24,7 +25,7 @@ def read_version() -> str:
 
 
 def fill_mim(target: Path, link: bool) -> None:
-    """Put tools and configs under ``target``, linked for an editable install, else copied."""
+    """Link or copy tools and configs to ``target``."""
     target.mkdir(parents=True, exist_ok=True)
     for name in MIM_SOURCES:
         place = target / name
@@ -36,13 +37,13 @@ def fill_mim(target: Path, link: bool) -> None:
             try:
                 os.symlink(os.path.relpath(ROOT / name, target), place)
                 continue
-            except OSError:  # file systems and accounts without links
+            except OSError:  # no symbolic links on this file system or for this account
                 pass
         shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
 
 
 class BuildWithMim(build_py):
-    """A regular build copies tools and configs into ``mmmsf/.mim`` of the wheel."""
+    """Copy tools and configs into ``mmmsf/.mim`` of the wheel."""
 
     def run(self) -> None:
         super().run()
@@ -51,7 +52,7 @@ class BuildWithMim(build_py):
 
 
 class DevelopWithMim(develop):
-    """``setup.py develop`` links them into the source tree."""
+    """Link tools and configs into the source tree for ``setup.py develop``."""
 
     def run(self) -> None:
         fill_mim(ROOT / 'mmmsf' / '.mim', link=True)
@@ -59,7 +60,7 @@ class DevelopWithMim(develop):
 
 
 class EditableWithMim(editable_wheel):
-    """``pip install -e`` links them into the source tree."""
+    """Link tools and configs into the source tree for ``pip install -e``."""
 
     def run(self) -> None:
         fill_mim(ROOT / 'mmmsf' / '.mim', link=True)
@@ -85,14 +86,15 @@ setup(
         'onedl-mmpretrain>=1.3.6',
         'pycocotools>=2.0.7',
         'scikit-learn>=1.3',
-        'matplotlib',
-        'numpy',
-        'packaging',
+        'matplotlib>=3.7',
+        'numpy>=1.24',
+        'packaging>=23',
         'Pillow>=10.1',
-        'rich',
+        'rich>=13',
         'safetensors>=0.4',
         'jinja2>=3.1',
-        'pyyaml',
+        'pyyaml>=6',
+        'defusedxml>=0.7',
     ],
     extras_require={
         'tests': [

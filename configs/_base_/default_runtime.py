@@ -1,4 +1,4 @@
-# What every run shares: hooks, environment, logging.
+# Hooks, environment and logging of every run.
 custom_imports = dict(imports=['mmmsf'], allow_failed_imports=False)
 default_scope = 'mmpretrain'
 

@@ -1,5 +1,5 @@
-# The default runtime with averaged weights, evaluated beside the raw ones as `raw/...`. The length of
-# the average (0.9998) is the authors' code's.
+# Averaged weights beside the raw ones, which are evaluated as `raw/...`. The decay (0.9998) is that of
+# the authors' code.
 _base_ = './default_runtime.py'
 
 custom_hooks = _base_.custom_hooks + [

@@ -1,4 +1,4 @@
-# 170 steps in all: an average over about the last 30. The last epoch counts, none is chosen on val.
+# 170 steps in all: an average over about the last 30. The last epoch is evaluated; none is selected on val.
 _base_ = './default_runtime.py'
 
 default_hooks = dict(

@@ -1,4 +1,4 @@
-# What all recipes of configs/evidence share: everything but the head and its rate.
+# Shared by all recipes of configs/evidence, which add the head and its learning rate.
 _base_ = [
     './models/efficientnet-lite0.py',
     './datasets/voc_mini_224px.py',

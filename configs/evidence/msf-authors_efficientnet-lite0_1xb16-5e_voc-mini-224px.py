@@ -1,6 +1,8 @@
-# The first author's code where it differs from the paper; threshold and loss as in the other.
-_base_ = 'msf_efficientnet-lite0_1xb16-5e_voc-mini-224px.py'
+# The first author's code where it differs from the paper; threshold and loss as in the other recipes.
+_base_ = '../_base_/evidence_voc-mini.py'
 
 model = dict(
-    neck=dict(stride_padding=0),
-    head=dict(position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU')))
+    neck=dict(type='mmmsf.MSFNeck', profile='authors', in_channels=[112, 320], embed_dims=512),
+    head=dict(
+        type='mmmsf.MSFHead', profile='authors', embed_dims=512, num_heads=4,
+        feedforward_channels=2048))

@@ -1,5 +1,8 @@
 # Ours: no encoder, one decoder layer, the gate on the scale attention's product.
-_base_ = 'msf_efficientnet-lite0_1xb16-5e_voc-mini-224px.py'
+_base_ = '../_base_/evidence_voc-mini.py'
 
 model = dict(
-    neck=dict(product_gate=True), head=dict(num_encoder_layers=0, num_decoder_layers=1))
+    neck=dict(type='mmmsf.MSFNeck', profile='ours', in_channels=[112, 320], embed_dims=512),
+    head=dict(
+        type='mmmsf.MSFHead', profile='ours', embed_dims=512, num_heads=4,
+        feedforward_channels=2048))

@@ -1,4 +1,4 @@
-# VOC 2012 from the COCO checkpoint of the same profile, without its label tables and final linear.
+# VOC 2012 from the COCO checkpoint of the same profile, without label tables and final linear layer.
 _base_ = 'msf-authors_resnet101_1xb16-80e_voc12-448px.py'
 
 custom_hooks = _base_.custom_hooks + [dict(type='mmmsf.TransferHook')]

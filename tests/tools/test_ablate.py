@@ -1,4 +1,4 @@
-"""The ablation tool, run as a user would on trainings of seconds."""
+"""tools/analysis/ablate.py, run as a user would on trainings of seconds."""
 
 import csv
 import os
@@ -6,30 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.run_tool import run_tool
 
 from .test_train_and_test import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
-CELLS = ROOT / 'configs/msf/ablations/table4_modules'
+GRID = ROOT / 'configs/msf/ablations/grid.yml'
 SHORT = ['train_cfg.max_epochs=1', 'param_scheduler.end=1']
 
 
 def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        str(ROOT / 'tools/analysis/ablate.py'),
-        '--work-dir',
-        'runs',
-        '--jobs',
-        '2',
-        '--threads',
-        '1',
-        '--seeds',
-        '0',
-        *arguments,
-    ]
+    options = ['--work-dir', 'runs', '--jobs', '2', '--threads', '1', '--seeds', '0']
+    command = [sys.executable, str(ROOT / 'tools/analysis/ablate.py'), *arguments, *options]
     return subprocess.run(
         command,
         cwd=folder,
@@ -40,14 +31,14 @@ def ablate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_runs_resumes_and_refuses_other_configs(tmp_path: Path) -> None:
-    cell = str(next(CELLS.glob('msf-no-hsa_*.py')))
-    alone = ['--base', str(BASE), cell, '--cfg-options', *TINY, *SHORT]
+    alone = [str(GRID), '--base', str(BASE), '--rows', 'msf-no-hsa', '--cfg-options', *TINY, *SHORT]
     done = ablate(tmp_path, *alone)
     assert done.returncode == 0, done.stdout + done.stderr
     with open(tmp_path / 'runs/table.csv', newline='') as file:
         rows = list(csv.DictReader(file))
-    assert [(row['cell'], row['seed']) for row in rows] == [('msf', '0'), ('msf-no-hsa', '0')]
+    assert [(row['row'], row['seed']) for row in rows] == [('msf', '0'), ('msf-no-hsa', '0')]
     assert all(0 < float(row['mAP']) <= 100 and float(row['epoch_seconds']) > 0 for row in rows)
     assert int(rows[0]['params']) - int(rows[1]['params']) == 16  # the gate
     assert '| msf-no-hsa |' in (tmp_path / 'runs/table.md').read_text()
@@ -64,17 +55,14 @@ def test_runs_resumes_and_refuses_other_configs(tmp_path: Path) -> None:
     assert 'is the result of another config' in other.stderr
 
 
-def test_a_run_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    bad = tmp_path / 'msf-bad_x.py'
-    bad.write_text("_base_ = 'nothing.py'\nmodel = dict(head=dict(num_scales=2))\n")
-    done = ablate(tmp_path, '--base', str(BASE), str(bad), '--cfg-options', *TINY, *SHORT)
-    assert done.returncode == 1
-    assert 'msf-bad, seed 0: exit status 1, see runs/msf-bad/seed0/train.log' in done.stderr
-    assert 'built with num_scales=2' in done.stderr
-    assert '| msf |' in done.stdout
+def test_wrong_arguments(tmp_path: Path) -> None:
 
+    def fail(*arguments: str) -> str:
+        done = run_tool(tmp_path, 'analysis/ablate.py', *arguments, '--work-dir', 'runs')
+        assert done.returncode
+        return done.stderr
 
-def test_a_config_that_is_not_there(tmp_path: Path) -> None:
-    done = run_tool(tmp_path, 'analysis/ablate.py', 'none.py', '--work-dir', 'runs')
-    assert done.returncode == 1
-    assert done.stderr == 'ablate.py: there is no config none.py\n'
+    assert fail('none.py') == 'ablate.py: there is no config none.py\n'
+    assert 'got msf-none' in fail(str(GRID), '--rows', 'msf-none')
+    assert '--base and --rows need a grid file' in fail(str(BASE), '--rows', 'table4')
+    assert '--jobs' in fail(str(BASE), '--jobs', '0')

@@ -1,14 +1,9 @@
-"""Weighted metrics against a twin that repeats the rows and evaluates them anew."""
+"""Weighted metrics against those of repeated rows, and the paired bootstrap."""
 
 import numpy as np
 import pytest
-from _bootstrap import (
-    bootstrap_metrics,
-    paired_difference,
-    resample_weights,
-    weighted_average_precision,
-    weighted_metrics,
-)
+from _bootstrap import bootstrap_metrics, paired_difference, resample_weights
+from _weighted_metrics import weighted_average_precision, weighted_metrics
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 

@@ -51,7 +51,7 @@ def test_a_folder_is_one_model_with_its_mean(folder: Path) -> None:
     assert values[0] == pytest.approx((values[1] + values[2]) / 2, abs=0.011)
     (folder / 'none').mkdir()
     empty = run_tool(folder, TOOL, 'like.npz', 'none')
-    assert empty.returncode == 1 and 'none has no predictions.npz in it' in empty.stderr
+    assert empty.returncode == 1 and 'none contains no predictions.npz' in empty.stderr
 
 
 def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""tools/converters/efficientnet_lite0_to_mmpretrain.py, on random weights in the released form."""
+"""tools/converters/efficientnet_lite0_to_mmpretrain.py, on random weights with released names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,8 +57,11 @@ def test_the_recipes_backbone_computes_the_classifiers_maps(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda s: s.pop('_part7.weight'), 'it has 295 tensors, tf_efficientnet_lite0 has 296'),
-        (lambda s: s.update(extra=torch.zeros(1)), 'it has 297 tensors'),
+        (
+            lambda s: s.pop('_part7.weight'),
+            'the 296 tensors of tf_efficientnet_lite0, got 295',
+        ),
+        (lambda s: s.update(extra=torch.zeros(1)), 'tf_efficientnet_lite0, got 297'),
         (
             lambda s: s.update({'_part0.weight': torch.zeros(8, 3, 3, 3)}),
             '_part0.weight (8, 3, 3, 3) cannot be conv_stem.weight (32, 3, 3, 3)',
@@ -79,5 +82,5 @@ def test_other_weights_are_refused(
     torch.save(released, tmp_path / 'src.pth')
     done = run_tool(tmp_path, TOOL, 'dst.pth', '--src', 'src.pth')
     assert done.returncode == 1
-    assert 'src.pth: it ' in done.stderr and message in done.stderr
+    assert 'src.pth: the weights ' in done.stderr and message in done.stderr
     assert not (tmp_path / 'dst.pth').exists()

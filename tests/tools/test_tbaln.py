@@ -1,9 +1,8 @@
-"""Weights in the released naming, made here, through the converter and both networks."""
+"""tools/converters/tbaln_to_mmmsf.py, on random weights of a network with the released names."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import _tbaln as tbaln
 import pytest
@@ -13,16 +12,17 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from tests.helpers.run_tool import run_tool
+
 torchvision = pytest.importorskip('torchvision')
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/msf/msf-authors_resnet101_6xb21-80e_coco14-448px.py'
-TOOL = ROOT / 'tools/converters/tbaln_to_mmmsf.py'
 NUM_CLASSES, SIZE = 11, 224
 
 
 class Layer(nn.Module):
-    """One layer of either stack; its parameters carry the released names."""
+    """One layer of either stack, with the released parameter names."""
 
     def __init__(self, attention: str, norms: tuple[str, str]) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Layer(nn.Module):
 
 
 class Released(nn.Module):
-    """The released network, branch by branch; ``state_dict`` has the released names."""
+    """The released network, branch by branch, with the released parameter names."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def make_images() -> Tensor:
 
 
 def randomise(model: nn.Module) -> None:
-    """Give every tensor values of its own; the statistics are those of some images."""
+    """Draw all weights; take the batch statistics from random images."""
     for name, x in model.state_dict().items():
         if x.dim() == 1 and name.endswith('weight'):
             x.uniform_(0.5, 1.5)
@@ -158,13 +158,8 @@ def shapes(ours: nn.Module) -> dict[str, torch.Size]:
     return {name: x.shape for name, x in ours.state_dict().items()}
 
 
-def run_tool(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def convert(*arguments: object) -> SimpleNamespace:
+    return run_tool(ROOT, 'converters/tbaln_to_mmmsf.py', *map(str, arguments))
 
 
 def test_converted_weights_give_the_released_logits(
@@ -172,7 +167,7 @@ def test_converted_weights_give_the_released_logits(
 ) -> None:
     state = {f'module.{name}': x for name, x in released.state_dict().items()}
     torch.save(dict(epoch=3, state_dict=state), tmp_path / 'released.pth')
-    done = run_tool(
+    done = convert(
         tmp_path / 'released.pth',
         tmp_path / 'ours.pth',
         '--image-size',
@@ -224,9 +219,9 @@ def test_unwrap(wrap: Callable) -> None:
 @pytest.mark.parametrize(
     ('checkpoint', 'message'),
     [
-        ([], 'holds no weights, .* it is a list'),
-        (dict(state_dict=dict()), 'holds no weights'),
-        (dict(weights=dict(), epoch=3), 'other things than weights: weights, epoch'),
+        ([], 'must be a non-empty mapping of weights, .* got list'),
+        (dict(state_dict=dict()), 'non-empty mapping of weights'),
+        (dict(weights=dict(), epoch=3), 'must be tensors, got others under weights, epoch'),
     ],
     ids=['list', 'empty', 'strange'],
 )
@@ -297,15 +292,15 @@ def test_branch_grids_refuse(size: int) -> None:
 
 @pytest.mark.parametrize('state', [dict(), {'fc.b': torch.zeros(5)}], ids=['none', 'flat'])
 def test_classes_cannot_be_counted(state: dict) -> None:
-    with pytest.raises(ValueError, match=r'read from `fc.b` of shape \(1, K\), got'):
+    with pytest.raises(ValueError, match=r'`fc.b` must have shape \(1, K\), got'):
         tbaln.count_classes(state)
 
 
 def test_tool_refuses_another_number_of_classes(tmp_path: Path) -> None:
     torch.save({'fc.b': torch.zeros(1, 5)}, tmp_path / 'a.pth')
-    done = run_tool(tmp_path / 'a.pth', tmp_path / 'b.pth', '--num-classes-check', 80)
+    done = convert(tmp_path / 'a.pth', tmp_path / 'b.pth', '--num-classes-check', 80)
     assert done.returncode == 1
-    assert 'a.pth: the checkpoint has 5 classes, not 80' in done.stderr
+    assert 'a.pth: the checkpoint must have 80 classes, got 5' in done.stderr
     assert not (tmp_path / 'b.pth').exists()
 
 
@@ -316,7 +311,7 @@ def test_tool_runs_no_code_of_a_checkpoint(tmp_path: Path) -> None:
             return Path.mkdir, (tmp_path / 'owned',)
 
     torch.save(dict(state_dict=dict(), attack=Attack()), tmp_path / 'hostile.pth')
-    done = run_tool(tmp_path / 'hostile.pth', tmp_path / 'b.pth')
+    done = convert(tmp_path / 'hostile.pth', tmp_path / 'b.pth')
     assert done.returncode == 1
     assert 'which are never loaded' in done.stderr
     assert not (tmp_path / 'owned').exists()
@@ -324,6 +319,6 @@ def test_tool_runs_no_code_of_a_checkpoint(tmp_path: Path) -> None:
 
 
 def test_tool_checks_its_paths_first(tmp_path: Path) -> None:
-    done = run_tool(tmp_path / 'none.pth', tmp_path / 'b.pth')
+    done = convert(tmp_path / 'none.pth', tmp_path / 'b.pth')
     assert done.returncode == 2
     assert 'no such file' in done.stderr

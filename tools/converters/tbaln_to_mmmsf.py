@@ -25,13 +25,13 @@ def parse_args() -> argparse.Namespace:
         '--image-size',
         type=int,
         default=448,
-        help='side in pixels of the images it was trained with (default: 448)',
+        help='side in pixels of the training images (default: 448)',
     )
     parser.add_argument(
         '--num-classes-check',
         type=int,
         metavar='K',
-        help='refuse a checkpoint of another number of classes',
+        help='refuse checkpoints with another number of classes',
     )
     args = parser.parse_args()
     if not args.src.is_file():
@@ -59,7 +59,7 @@ def main() -> None:
         num_classes = tbaln.count_classes(released)
         if args.num_classes_check not in (None, num_classes):
             raise ValueError(
-                f'the checkpoint has {num_classes} classes, not {args.num_classes_check}'
+                f'the checkpoint must have {args.num_classes_check} classes, got {num_classes}'
             )
         model_cfg = Config.fromfile(Path(__file__).resolve().parents[2] / CONFIG).model
         model_cfg.head.num_classes = num_classes

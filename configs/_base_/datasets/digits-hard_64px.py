@@ -1,4 +1,4 @@
-# A harder set of digits: down to 7 px, most of them small, up to six of them among clutter.
+# The hard variant: up to six digits an image, from 7 px, most of them small, among clutter.
 _base_ = './digits_64px.py'
 
 hard_digits = dict(min_digit=7, max_digit=48, max_digits=6, size_law='log', clutter=6)

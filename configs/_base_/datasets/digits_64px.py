@@ -1,4 +1,4 @@
-# Handwritten digits of many sizes on coloured backgrounds, made on first use.
+# Handwritten digits of many sizes on coloured backgrounds, rendered on first use.
 data_root = 'data/scaled_digits'
 
 train_pipeline = [
@@ -26,6 +26,6 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = val_dataloader
 
-# On a 64-px image COCO's bounds (32 and 96 px) would call nothing large: here 16 and 32 px.
+# Size bounds of 16 and 32 px: with COCO's (32 and 96 px) no digit of a 64-px image is large.
 val_evaluator = dict(type='mmmsf.MultiLabelMetric', size_thresholds=(16.0**2, 32.0**2))
 test_evaluator = val_evaluator

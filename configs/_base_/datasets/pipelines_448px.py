@@ -1,4 +1,4 @@
-# How photographs of COCO and VOC are read, augmented and normalised at 448 px.
+# Reading, augmentation and normalisation of COCO and VOC photographs at 448 px.
 image_size = 448
 
 data_preprocessor = dict(

@@ -4,8 +4,8 @@ _base_ = './pipelines_448px.py'
 data_root = 'data/VOCdevkit/VOC2007'
 data_preprocessor = dict(num_classes=20)
 
-# A class that an image has only as difficult objects: 'ignore' leaves it out of loss and metric,
-# as VOC's own evaluation does; 'negative' is for comparison with the authors' code.
+# A class with only difficult objects in an image: 'ignore' excludes it from loss and metric, as VOC's
+# own evaluation does; 'negative' compares with the authors' code.
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,

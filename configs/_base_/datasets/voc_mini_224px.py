@@ -1,5 +1,5 @@
-# A small set of photographs in VOC's layout, 20 classes, for backbones that were trained with
-# mean 0.498 and deviation 0.502 and bicubic resizing (EfficientNet-Lite). Where the set lies:
+# A small set of photographs in VOC's layout, 20 classes, for backbones trained with mean 0.498,
+# deviation 0.502 and bicubic resizing (EfficientNet-Lite). Another folder:
 # --cfg-options {train,val,test}_dataloader.dataset.data_root=FOLDER
 data_root = 'data/voc_mini/VOCdevkit/VOC2012'
 data_preprocessor = dict(
@@ -38,6 +38,6 @@ val_dataloader = dict(
         pipeline=test_pipeline, test_mode=True))
 test_dataloader = val_dataloader
 
-# 12 of the 20 classes have 10 positives in val; the others say nothing.
+# 12 of the 20 classes have at least 10 positives in val; the means leave out the others.
 val_evaluator = dict(type='mmmsf.MultiLabelMetric', thr=0.5, min_positives=10)
 test_evaluator = val_evaluator

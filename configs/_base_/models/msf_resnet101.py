@@ -4,8 +4,8 @@ model = dict(
     backbone=dict(
         type='ResNet', depth=101, num_stages=4, out_indices=(2, 3), style='pytorch',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
-    neck=dict(type='mmmsf.MSFNeck', in_channels=[1024, 2048], embed_dims=512),
+    neck=dict(type='mmmsf.MSFNeck', profile='paper', in_channels=[1024, 2048], embed_dims=512),
     head=dict(
-        type='mmmsf.MSFHead', num_classes=80, embed_dims=512, num_heads=4,
-        feedforward_channels=2048, num_encoder_layers=2, num_decoder_layers=3,
-        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+        type='mmmsf.MSFHead', profile='paper', num_classes=80, embed_dims=512, num_heads=4,
+        feedforward_channels=2048,
+        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0)))

@@ -7,8 +7,8 @@ model = dict(
     backbone=dict(
         type='ResNet_CIFAR', depth=18, base_channels=16, stem_channels=16, strides=(2, 2, 2, 2),
         out_indices=(2, 3)),
-    neck=dict(type='mmmsf.MSFNeck', in_channels=[64, 128], embed_dims=64, product_gate=True),
+    neck=dict(type='mmmsf.MSFNeck', profile='paper', in_channels=[64, 128], embed_dims=64),
     head=dict(
-        type='mmmsf.MSFHead', num_classes=10, embed_dims=64, num_heads=4,
-        feedforward_channels=256, num_encoder_layers=2, num_decoder_layers=3,
-        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))
+        type='mmmsf.MSFHead', profile='paper', num_classes=10, embed_dims=64, num_heads=4,
+        feedforward_channels=256,
+        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0)))

@@ -1,5 +1,5 @@
-# From a backbone that knows digits. The rates were tuned on the last fifth of the training set, for
-# MSF here and for every baseline in its config (configs/baselines/README.md).
+# From a backbone trained on the easier digits. The rates were tuned on the last fifth of the training
+# set, for MSF here and for each baseline in its config (configs/baselines/README.md).
 max_epochs = 5
 
 optim_wrapper = dict(

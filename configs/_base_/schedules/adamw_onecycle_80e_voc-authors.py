@@ -1,4 +1,4 @@
-# VOC in the first author's hands: batch 16, half the rate and half the decay.
+# The first author's VOC runs: batch 16, half the rate and half the decay.
 _base_ = './adamw_onecycle_80e.py'
 
 optim_wrapper = dict(optimizer=dict(lr=5e-5, weight_decay=5e-3))

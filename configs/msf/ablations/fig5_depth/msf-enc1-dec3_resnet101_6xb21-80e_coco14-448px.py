@@ -1,4 +1,0 @@
-# Fig 5: 1 encoder and 3 decoder layers.
-_base_ = '../../msf_resnet101_6xb21-80e_coco14-448px.py'
-
-model = dict(head=dict(num_encoder_layers=1, num_decoder_layers=3))

@@ -1,4 +1,0 @@
-# Fig 5: 2 encoder and 1 decoder layer.
-_base_ = '../../msf_resnet101_6xb21-80e_coco14-448px.py'
-
-model = dict(head=dict(num_encoder_layers=2, num_decoder_layers=1))

@@ -1,0 +1,94 @@
+"""The tables of configs/evidence/README.md are those of its runs.csv."""
+
+import csv
+from pathlib import Path
+from statistics import mean, median
+
+import pytest
+from _results import METRICS, spread
+
+FOLDER = Path(__file__).resolve().parents[2] / 'configs/evidence'
+README = (FOLDER / 'README.md').read_text(encoding='utf-8')
+with open(FOLDER / 'runs.csv', encoding='utf-8', newline='') as file:
+    RUNS = list(csv.DictReader(file))
+ROWS = [path.name.split('_')[0] for path in sorted(FOLDER.glob('*.py'))]
+
+
+def values(row: str, key: str, data: str = 'photographs') -> list[float]:
+    """Return a column of a row, one value a seed."""
+    return [float(run[key]) for run in RUNS if (run['data'], run['row']) == (data, row)]
+
+
+def printed(row: str) -> list[str]:
+    """Return the cells of a row of the README's first table, without emphasis."""
+    (line,) = [
+        x for x in README.splitlines() if x.startswith(f'| `{row}` |') and x.count('|') == 12
+    ]
+    return [cell.strip().replace('**', '') for cell in line.split('|')[1:-1]]
+
+
+@pytest.mark.parametrize('row', ROWS)
+def test_every_recipe_has_three_runs_in_the_first_table(row: str) -> None:
+    cells = printed(row)
+    digits = dict.fromkeys(METRICS, 2) | dict.fromkeys(METRICS[1:4], 1)
+    assert cells[2:8] == [spread(values(row, key), digits[key]) for key in METRICS]
+    assert cells[8] == f'{values(row, "params")[0]:,.0f}'
+    assert cells[9] == f'{values(row, "gflops")[0]:.3g}'
+    assert float(cells[10]) == pytest.approx(median(values(row, 'epoch_seconds')) / 34, abs=0.006)
+    assert [run['seed'] for run in RUNS if run['row'] == row][:3] == ['0', '1', '2']
+    assert len({run['config_hash'] for run in RUNS if run['row'] == row} - {''}) == 1
+
+
+@pytest.mark.parametrize(
+    ('row', 'loss', 'norm'),
+    [
+        ('msf', (1.08, 1.19), (8, 10)),
+        ('msf-lite', (0.74, 0.81), (5, 6)),
+        ('msf-authors', (1.05, 1.11), (17, 18)),
+    ],
+)
+def test_losses_and_norms_in_the_text(
+    row: str, loss: tuple[float, float], norm: tuple[int, int]
+) -> None:
+    for key, bounds, digits in (('loss', loss, 2), ('grad_norm', norm, 0)):
+        found = values(row, key)
+        assert (round(min(found), digits), round(max(found), digits)) == bounds
+
+
+@pytest.mark.parametrize(
+    ('row', 'found'),
+    [('msf-gate', '62.70 ± 0.95'), ('msf', '48.67 ± 1.25'), ('msf-lite', '65.79 ± 0.67')],
+)
+def test_gate_and_depth(row: str, found: str) -> None:
+    assert spread(values(row, 'mAP')) == found
+    assert f'{found}' in README
+
+
+def test_differences_to_the_papers_network() -> None:
+    for row, found in (('msf-gate', '14.03 ± 2.02'), ('msf-lite', '17.12 ± 1.68')):
+        paired = [a - b for a, b in zip(values(row, 'mAP'), values('msf', 'mAP'), strict=True)]
+        assert spread(paired) == found
+        assert f'+{found}' in README
+
+
+ADDITIONS = ('none', 'res-tanh', 'adapters', 'poolgate', 'raw')
+
+
+@pytest.mark.parametrize('name', ['msf-lite', *(f'msf-lite-{name}' for name in ADDITIONS)])
+def test_additions(name: str) -> None:
+    """Each line has mAP and small mAP on the hard digits and mAP of seed 0 on the photographs."""
+    (line,) = [x for x in README.splitlines() if x.endswith(f'| `{name}` |')]
+    cells = [cell.strip() for cell in line.split('|')[1:-1]]
+    for cell, data, key in (
+        (cells[1], 'hard digits', 'mAP'),
+        (cells[2], 'hard digits', 'mAP_small'),
+        (cells[3], 'photographs', 'mAP'),
+    ):
+        found = values(name, key, data)[: 1 if data == 'photographs' else 2]
+        assert cell.split(' (')[0] == ', '.join(f'{value:.2f}' for value in found)
+
+
+def test_distilled_head() -> None:
+    (value,) = values('linear-distilled', 'mAP')
+    assert f'| {value:.2f} (+{value - values("linear", "mAP")[0]:.2f}) |' in README
+    assert mean(values('linear', 'mAP')) == pytest.approx(61.34, abs=0.005)
