@@ -10,16 +10,14 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmmsf.models.layers.decoder import projected_memory
-
 
 @dataclass(frozen=True)
 class Complexity:
     """Cost of one image.
 
     Attributes:
-        params: parameters of each part (``backbone``, ``neck``, ``head``).
-        flops: floating-point operations of each part; a multiply-add counts as two.
+        params: Number of parameters of each part (``backbone``, ``neck``, ``head``).
+        flops: Floating-point operations of each part; a multiply-add counts as two.
     """
 
     params: dict[str, int]
@@ -27,7 +25,7 @@ class Complexity:
 
     @property
     def total_params(self) -> int:
-        """Parameters of the model."""
+        """Number of parameters of the model."""
         return sum(self.params.values())
 
     @property
@@ -37,24 +35,23 @@ class Complexity:
 
 
 def count_operations(run: Callable[[], object]) -> FlopCounterMode:
-    """Floating-point operations of a call, those inside scaled dot-product attention too."""
+    """Count the operations of a call, those inside scaled dot-product attention too."""
     counter = FlopCounterMode(display=False)
-    with counter, sdpa_kernel(SDPBackend.MATH):  # the one way that is made of counted products
+    with counter, sdpa_kernel(SDPBackend.MATH):  # the only backend made of counted products
         run()
     return counter
 
 
 def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
-    """Count what one forward pass to the logits costs.
+    """Count parameters and operations of one forward pass to the logits.
 
     Convolutions and matrix products are counted where they are dispatched, those inside scaled
     dot-product attention too (counters that hook modules score them as 0). Additions, norms,
-    activations and resizing are not. A decoder's memory counts as projected, though a CPU saves
-    part of that (``layers.decoder``): the numbers do not depend on the device.
+    activations and resizing are not counted.
 
     Args:
-        model: a classifier whose ``forward(images, mode='tensor')`` gives logits.
-        image_size: (height, width) in pixels.
+        model: Classifier whose ``forward(images, mode='tensor')`` returns logits.
+        image_size: Height and width in pixels.
     """
     height, width = image_size
     training = model.training
@@ -63,8 +60,7 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
         name: sum(p.numel() for p in child.parameters()) for name, child in model.named_children()
     }
     images = torch.zeros(1, 3, height, width, device=next(model.parameters()).device)
-    with projected_memory(model):
-        counter = count_operations(lambda: model.eval()(images, mode='tensor'))
+    counter = count_operations(lambda: model.eval()(images, mode='tensor'))
     model.train(training)
     counts = counter.get_flop_counts()
     prefix = type(model).__name__
@@ -76,9 +72,10 @@ def count_complexity(model: nn.Module, image_size: Sequence[int]) -> Complexity:
 
 
 def input_size(cfg: Config) -> tuple[int, int]:
-    """(height, width) of test images as the model gets them, in pixels.
+    """Return (height, width) of the model's test images in pixels.
 
-    What the test pipeline resizes to; where it does not resize, the size of the first image.
+    The size to which the test pipeline resizes or crops; without such a step that of the first
+    image.
     """
     dataset = (cfg.get('test_dataloader') or cfg.val_dataloader).dataset
     for transform in dataset.pipeline:

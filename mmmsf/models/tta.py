@@ -20,11 +20,11 @@ class AverageScoreTTA(BaseTTAModel):
         """Merge the predictions of all views.
 
         Args:
-            data_samples_list: for each image its predictions, one a view.
+            data_samples_list: For each image its predictions, one a view.
 
         Returns:
-            For each image its first prediction with ``pred_score`` (K,)
-            averaged and ``pred_label`` taken from it.
+            For each image its first prediction with the mean ``pred_score`` (K,) and the
+            ``pred_label`` of that mean.
         """
         head = self.module.head
         merged = []

@@ -1,7 +1,9 @@
-"""The network written a second time: explicit loops and torch primitives, no shared code paths.
+"""Slow twins of the network: explicit loops and torch primitives, no shared code paths.
 
-Slow on purpose. The fused code in ``mmmsf.models`` must give the same numbers.
+The fused code in ``mmmsf.models`` must give the same numbers.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +62,7 @@ def decoder_layer(
 
 
 def position(head: torch.nn.Module, height: int, width: int) -> Tensor:
-    """(h*w, C), column half first."""
+    """Learned encoding (h * w, C), column half first."""
     table = head.position
     return torch.stack(
         [
@@ -69,6 +71,19 @@ def position(head: torch.nn.Module, height: int, width: int) -> Tensor:
             for c in range(width)
         ]
     )
+
+
+def sine_position(height: int, width: int, embed_dims: int, temperature: float) -> Tensor:
+    """Sine encoding (h * w, C) in float64, one number at a time."""
+    half = embed_dims // 2
+    pos = torch.zeros(height, width, embed_dims, dtype=torch.float64)
+    for r in range(height):
+        for c in range(width):
+            for offset, u in ((0, (r + 1) / height), (half, (c + 1) / width)):
+                for i in range(half):
+                    angle = 2 * math.pi * u / temperature ** (2 * (i // 2) / half)
+                    pos[r, c, offset + i] = math.cos(angle) if i % 2 else math.sin(angle)
+    return pos.reshape(height * width, embed_dims)
 
 
 def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
@@ -107,8 +122,8 @@ def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
     return torch.stack(logits)
 
 
-def interpolation_matrix(old: int, new: int) -> Tensor:
-    """Linear interpolation with aligned corners as a (new, old) matrix, row by row."""
+def _linear_weights(old: int, new: int) -> Tensor:
+    """Linear interpolation with aligned corners as a (new, old) matrix."""
     matrix = torch.zeros(new, old, dtype=torch.float64)
     for i in range(new):
         place = i * (old - 1) / (new - 1) if new > 1 else 0.0
@@ -119,9 +134,49 @@ def interpolation_matrix(old: int, new: int) -> Tensor:
     return matrix
 
 
-def bilinear(x: Tensor, height: int, width: int) -> Tensor:
-    rows = interpolation_matrix(x.shape[-2], height).to(x.dtype)
-    cols = interpolation_matrix(x.shape[-1], width).to(x.dtype)
+def _cubic_weights(old: int, new: int) -> Tensor:
+    """Cubic convolution (A = -0.75) with aligned corners and clamped borders, (new, old)."""
+
+    def kernel(t: float) -> float:
+        t = abs(t)
+        if t <= 1:
+            return 1.25 * t**3 - 2.25 * t**2 + 1
+        return -0.75 * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0.0
+
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        place = i * (old - 1) / (new - 1) if new > 1 else 0.0
+        for j in range(int(place) - 1, int(place) + 3):
+            matrix[i, min(max(j, 0), old - 1)] += kernel(place - j)
+    return matrix
+
+
+def _area_weights(old: int, new: int) -> Tensor:
+    """Mean over the input places that an output place touches, (new, old)."""
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        start, end = i * old // new, -(-(i + 1) * old // new)
+        matrix[i, start:end] = 1 / (end - start)
+    return matrix
+
+
+def _nearest_weights(old: int, new: int) -> Tensor:
+    """Copy of the input place below, (new, old)."""
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for i in range(new):
+        matrix[i, i * old // new] = 1
+    return matrix
+
+
+WEIGHTS = dict(
+    bilinear=_linear_weights, bicubic=_cubic_weights, area=_area_weights, nearest=_nearest_weights
+)
+
+
+def resize(x: Tensor, height: int, width: int, mode: str = 'bilinear') -> Tensor:
+    """Resize a map (B, C, h, w) as a product with one matrix for each axis."""
+    rows = WEIGHTS[mode](x.shape[-2], height).to(x.dtype)
+    cols = WEIGHTS[mode](x.shape[-1], width).to(x.dtype)
     return torch.einsum('rh,bchw,sw->bcrs', rows, x, cols)
 
 
@@ -139,14 +194,17 @@ def conv2d(conv: torch.nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def neck_maps(neck: torch.nn.Module, f1: Tensor, f2: Tensor, fuse: bool = True) -> list[Tensor]:
-    """Eq 1-5 with bilinear interpolation for all three scales."""
+    """Eq 1-5 for all three scales."""
     x = [conv2d(neck.convs[s], f) for s, f in (('large', f1), ('medium', f2), ('small', f2))]
     if not fuse:
         return x
     height, width = x[0].shape[-2:]
-    resized = [bilinear(m, height, width) for m in x]
+    resized = [resize(m, height, width, neck.interpolation) for m in x]
     product = resized[0] * resized[1] * resized[2]
     gate = neck.scale_attention.gate
     if gate is not None:
         product = gate[None] * product
-    return [bilinear(r + product, *m.shape[-2:]) for r, m in zip(resized, x, strict=True)]
+    return [
+        resize(r + product, *m.shape[-2:], neck.interpolation)
+        for r, m in zip(resized, x, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Backbones: what MMPretrain's own do not offer."""
+"""Backbones that MMPretrain lacks."""
 
 from .frozen_timm import FrozenTIMMBackbone
 

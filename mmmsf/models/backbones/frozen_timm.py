@@ -1,4 +1,4 @@
-"""timm networks with parts that do not train."""
+"""timm networks with frozen parts."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ from mmmsf.registry import MODELS
 
 @MODELS.register_module()
 class FrozenTIMMBackbone(TIMMBackbone):
-    """MMPretrain's ``TIMMBackbone``, which has no ``frozen_stages``, with parts that stay as they
-    are.
+    """A timm network with frozen parts; MMPretrain's ``TIMMBackbone`` has no ``frozen_stages``.
 
-    A frozen part gets no gradient, and its batch norms keep the statistics they were loaded
-    with. Frozen from the input on, a part costs no backward pass.
+    A frozen part gets no gradient, and its batch norms keep their loaded statistics. If all parts
+    from the input on are frozen, they need no backward pass.
 
     Args:
-        frozen: names of modules of the timm network, such as ``'conv_stem'`` or ``'blocks.0'``.
-        **kwargs: of ``TIMMBackbone``: ``model_name``, ``features_only``, ``out_indices``, ...
+        frozen: Names of modules of the timm network, such as ``'conv_stem'`` or ``'blocks.0'``.
+        **kwargs: Arguments of ``TIMMBackbone``: ``model_name``, ``features_only``,
+            ``out_indices``, ...
 
     Raises:
-        ValueError: the timm network has no module of such a name.
+        ValueError: The timm network has no module of such a name.
     """
 
     def __init__(self, frozen: Sequence[str] = (), **kwargs: object) -> None:
@@ -41,7 +41,7 @@ class FrozenTIMMBackbone(TIMMBackbone):
         return [self.timm_model.get_submodule(name) for name in self.frozen]
 
     def train(self, mode: bool = True) -> 'FrozenTIMMBackbone':
-        """Set training mode, but not for the frozen parts."""
+        """Set the mode of all parts but the frozen ones, which stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen_modules():
             module.eval()

@@ -1,16 +1,22 @@
 """Head of the three-branch multi-scale Transformer (Eq 6-11)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor, nn
 
-from mmmsf.models.layers import Decoder, Encoder, GroupLinear, LearnedPositionEncoding
-from mmmsf.models.layers.group_linear import split_classes
+from mmmsf.models.layers import (
+    Decoder,
+    Encoder,
+    GroupLinear,
+    LearnedPositionEncoding,
+    split_classes,
+)
+from mmmsf.models.profiles import HEAD_PROFILES, expand_profile
 from mmmsf.registry import MODELS
 
 from .attention_maps import weights_to_maps
@@ -19,50 +25,77 @@ POSITION_MODES = ('input', 'attention')
 QUERY_MODES = ('first', 'attention')
 
 
+def _check_arguments(num_scales: int, num_groups: int | None, choice: Mapping[str, Any]) -> None:
+    """Check arguments of :class:`MSFHead`, those of the profile in ``choice``."""
+    for name, value, low in (
+        ('num_scales', num_scales, 1),
+        ('num_encoder_layers', choice['num_encoder_layers'], 0),
+        ('num_decoder_layers', choice['num_decoder_layers'], 0),
+    ):
+        if value < low:
+            raise ValueError(f'`{name}` must be at least {low}, got {value}')
+    for name, modes in (('position_mode', POSITION_MODES), ('query_mode', QUERY_MODES)):
+        if choice[name] not in modes:
+            raise ValueError(f'`{name}` must be one of {modes}, got {choice[name]!r}')
+    if num_groups is not None and not choice['num_decoder_layers']:
+        raise ValueError(
+            '`num_groups` groups the queries of the decoder: it must be None '
+            f'with num_decoder_layers=0, got {num_groups}'
+        )
+
+
 @MODELS.register_module()
 class MSFHead(MultiLabelClsHead):
     """Encode each scale's tokens, query them by label embeddings, fuse and score.
 
-    All branches share one encoder and one decoder. With the defaults this is
-    the network of Zhong et al., "Multi-Scale Feature Fusion and Advanced
-    Representation Learning for Multi Label Image Classification", CMC 82(3),
-    2025 (profile ``paper``). The first author's code (profile ``authors``) is
-    ``position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU'),
-    thr=0.715``.
+    With the defaults this is the network of Zhong et al., "Multi-Scale Feature Fusion and Advanced
+    Representation Learning for Multi Label Image Classification", CMC 82(3), 2025. ``profile``
+    selects another network; an argument that is not None overrides it:
+
+    ====================  ===========  ==============  =========
+    argument              ``paper``    ``authors``     ``ours``
+    ====================  ===========  ==============  =========
+    num_encoder_layers    2            2               0
+    num_decoder_layers    3            3               1
+    position_mode         input        attention       input
+    query_mode            first        attention       first
+    act_cfg               ReLU         GELU            ReLU
+    thr                   0.5          0.715           0.5
+    ====================  ===========  ==============  =========
 
     Args:
-        num_classes: classes K.
-        embed_dims: channels C of the maps and tokens.
-        num_scales: number of maps S that the neck makes.
-        num_heads: attention heads.
-        feedforward_channels: hidden channels of the feed-forward parts.
-        num_encoder_layers: encoder layers m (Fig 5); 0 leaves out the global
+        num_classes: Number of classes K.
+        embed_dims: Number of channels C of the maps and tokens.
+        num_scales: Number of maps S that the neck makes.
+        num_heads: Number of attention heads.
+        feedforward_channels: Number of hidden channels of the feed-forward parts.
+        num_encoder_layers: Number of encoder layers m (Fig 5); 0 leaves out the global
             enhancement (Table 4).
-        num_decoder_layers: decoder layers n (Fig 5); 0 leaves out the region
-            selection (Table 4): each branch's tokens are averaged instead.
-        decoder_self_attn: which decoder layers let the queries attend to each
-            other first: ``'none'``, ``'first'``, ``'rest'``, ``'all'`` (Table 7).
-        share_branches: one encoder and decoder for all scales, or one each.
-        position_mode: ``'input'`` adds the position encoding once to the tokens
-            (Eq 6); ``'attention'`` adds it to the queries and keys of every
-            encoder layer and to the keys of every cross-attention.
-        query_mode: ``'first'`` makes the label embedding the first query
-            (Eq 10); ``'attention'`` starts from zero and adds it to the query
+        num_decoder_layers: Number of decoder layers n (Fig 5); 0 leaves out the region selection
+            (Table 4): each branch's tokens are averaged instead.
+        decoder_self_attn: Decoder layers in which the queries first attend to each other:
+            ``'none'``, ``'first'``, ``'rest'``, ``'all'`` (Table 7).
+        share_branches: If True, all scales share one encoder and decoder; else each has its own.
+        position_mode: ``'input'`` adds the position encoding once to the tokens (Eq 6);
+            ``'attention'`` adds it to the queries and keys of every encoder layer and to the keys
             of every cross-attention.
-        num_positions: entries of each position table.
-        num_groups: queries of each scale K' (as in ML-Decoder); a query and its
-            label embedding serve ceil(K / num_groups) neighbouring classes.
-            None, like a number above K, gives every class its own (the paper);
-            groups that would be left without a class are not made. Without
-            decoder there are no queries to group.
-        dropout: dropout probability of encoder and decoder.
-        act_cfg: activation of the feed-forward parts.
+        query_mode: ``'first'`` makes the label embedding the first query (Eq 10); ``'attention'``
+            starts from zero and adds it to the query of every cross-attention.
+        num_positions: Number of entries of each position table.
+        num_groups: Number of queries of each scale K' (as in ML-Decoder); a query and its label
+            embedding serve ceil(K / num_groups) neighbouring classes. None, like a number above
+            K, gives every class its own (the paper); groups without a class are not made. Only
+            with a decoder.
+        dropout: Dropout probability of encoder and decoder.
+        act_cfg: Activation of the feed-forward parts.
+        profile: ``'paper'``, ``'authors'`` (the first author's code) or ``'ours'`` (msf-lite),
+            see :mod:`mmmsf.models.profiles`.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
-            ``MultiLabelClsHead``. The loss defaults to Eq 12; it is summed over
-            classes and averaged over images.
+            ``MultiLabelClsHead``. The loss defaults to Eq 12; it is summed over classes and
+            averaged over images.
 
     Raises:
-        ValueError: an argument is outside the values above.
+        ValueError: An argument is outside the values above.
     """
 
     def __init__(
@@ -72,65 +105,55 @@ class MSFHead(MultiLabelClsHead):
         num_scales: int = 3,
         num_heads: int = 4,
         feedforward_channels: int = 2048,
-        num_encoder_layers: int = 2,
-        num_decoder_layers: int = 3,
+        num_encoder_layers: int | None = None,
+        num_decoder_layers: int | None = None,
         decoder_self_attn: str = 'none',
         share_branches: bool = True,
-        position_mode: str = 'input',
-        query_mode: str = 'first',
+        position_mode: str | None = None,
+        query_mode: str | None = None,
         num_positions: int = 50,
         num_groups: int | None = None,
         dropout: float = 0.0,
         act_cfg: dict | None = None,
+        profile: str = 'paper',
         **kwargs: object,
     ) -> None:
+        choice = expand_profile(
+            HEAD_PROFILES,
+            profile,
+            num_encoder_layers=num_encoder_layers,
+            num_decoder_layers=num_decoder_layers,
+            position_mode=position_mode,
+            query_mode=query_mode,
+            act_cfg=act_cfg,
+            thr=kwargs.get('thr'),
+        )
+        _check_arguments(num_scales, num_groups, choice)
+        if kwargs.get('topk') is None:
+            kwargs['thr'] = choice['thr']
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
-        for name, value, low in (
-            ('num_scales', num_scales, 1),
-            ('num_encoder_layers', num_encoder_layers, 0),
-            ('num_decoder_layers', num_decoder_layers, 0),
-        ):
-            if value < low:
-                raise ValueError(f'`{name}` must be at least {low}, got {value}')
-        if position_mode not in POSITION_MODES:
-            raise ValueError(
-                f'`position_mode` must be one of {POSITION_MODES}, got {position_mode!r}'
-            )
-        if num_groups is not None and not num_decoder_layers:
-            raise ValueError(
-                '`num_groups` groups the queries of the decoder: it must be None '
-                f'with num_decoder_layers=0, got {num_groups}'
-            )
-        if query_mode not in QUERY_MODES:
-            raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
         self.num_classes = num_classes
         self.group_size, self.num_queries = split_classes(num_classes, num_groups)
         self.embed_dims = embed_dims
         self.num_scales = num_scales
-        self.position_mode = position_mode
-        self.query_mode = query_mode
         self.share_branches = share_branches
+        self.position_mode: str = choice['position_mode']
+        self.query_mode: str = choice['query_mode']
 
-        layer_args = (
-            embed_dims,
-            num_heads,
-            feedforward_channels,
-            partial(ROOT_MODELS.build, act_cfg or dict(type='ReLU')),
-            dropout,
-        )
+        act = partial(ROOT_MODELS.build, choice['act_cfg'])
+        layer_args = (embed_dims, num_heads, feedforward_channels, act, dropout)
+        depth, decoder_depth = choice['num_encoder_layers'], choice['num_decoder_layers']
         copies = 1 if share_branches else num_scales
-        self.encoders = nn.ModuleList(
-            Encoder(num_encoder_layers, *layer_args) for _ in range(copies)
-        )
+        self.encoders = nn.ModuleList(Encoder(depth, *layer_args) for _ in range(copies))
         self.decoders: nn.ModuleList | None = None
-        if num_decoder_layers:
+        if decoder_depth:
             self.decoders = nn.ModuleList(
-                Decoder(num_decoder_layers, *layer_args, decoder_self_attn) for _ in range(copies)
+                Decoder(decoder_depth, *layer_args, decoder_self_attn) for _ in range(copies)
             )
             self.label_embed = nn.Parameter(torch.randn(num_scales, self.num_queries, embed_dims))
         self.position: LearnedPositionEncoding | None = None
-        if position_mode == 'input' or num_encoder_layers or num_decoder_layers:
+        if self.position_mode == 'input' or depth or decoder_depth:
             self.position = LearnedPositionEncoding(embed_dims, num_scales, num_positions)
         self.fc = GroupLinear(num_classes, num_scales * embed_dims, num_groups)
 
@@ -149,11 +172,19 @@ class MSFHead(MultiLabelClsHead):
             )
 
     def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
-        """Maps to tokens (B, h*w, C) and, in mode ``'attention'``, positions (1, h*w, C)."""
-        tokens = [x.flatten(2).transpose(1, 2) for x in feats]  # (B, h*w, C)
+        """Turn maps into tokens and positions.
+
+        Args:
+            feats: ``num_scales`` maps (B, C, h_i, w_i).
+
+        Returns:
+            For each map its tokens (B, h * w, C); in position mode ``'attention'`` also their
+            positions (1, h * w, C), else None.
+        """
+        tokens = [x.flatten(2).transpose(1, 2) for x in feats]  # (B, h * w, C)
         if self.position is None:
             return tokens, None
-        encodings = self.position([(x.shape[-2], x.shape[-1]) for x in feats])
+        encodings = self.position([(x.shape[-2], x.shape[-1]) for x in feats])  # (h * w, C)
         if self.position_mode == 'input':
             return [x + pos for x, pos in zip(tokens, encodings, strict=True)], None
         return tokens, [pos[None] for pos in encodings]
@@ -166,7 +197,7 @@ class MSFHead(MultiLabelClsHead):
 
         Returns:
             For each encoder its tokens (B, N, C), the number of tokens of each branch, and in
-            mode ``'attention'`` their positions (1, N, C).
+            position mode ``'attention'`` the positions (1, N, C).
         """
         tokens, positions = self._tokenize(feats)
         step = self.num_scales if self.share_branches else 1
@@ -179,30 +210,35 @@ class MSFHead(MultiLabelClsHead):
         return encoded
 
     def _queries(self, group: int) -> tuple[Tensor, Tensor | None, list[int]]:
-        """First queries of a decoder's branches (1, Q, C), what every cross-attention adds to
-        them, and the queries of each branch.
+        """Make the first queries of a decoder's branches.
+
+        Args:
+            group: Index of the decoder.
+
+        Returns:
+            Queries (1, Q, C), the positions (1, Q, C) that every cross-attention adds to them or
+            None, and the number of queries of each branch.
         """
         step = self.num_scales if self.share_branches else 1
-        labels = self.label_embed[group * step : (group + 1) * step].flatten(0, 1)[
-            None
-        ]  # (1, Q, C)
+        labels = self.label_embed[group * step : (group + 1) * step]
+        labels = labels.flatten(0, 1)[None]  # (1, Q, C)
         sizes = [self.num_queries] * step
         if self.query_mode == 'attention':
             return torch.zeros_like(labels), labels, sizes
         return labels, None, sizes
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
-        """Features of every class (with ``num_groups``, of every group), branches side by side.
+        """Compute features of every class (of every group with ``num_groups``).
 
         Args:
             feats: ``num_scales`` maps (B, C, h_i, w_i).
 
         Returns:
-            Z of shape (B, K, S * C) (Eq 11), with K' rows for K' groups, or
-            (B, 1, S * C) without decoder.
+            Z of shape (B, K, S * C) (Eq 11), the branches side by side; with K' rows for K'
+            groups, or (B, 1, S * C) without decoder.
 
         Raises:
-            ValueError: number or channels of the maps are not as configured.
+            ValueError: Number or channels of the maps are not as configured.
         """
         self._check_inputs(feats)
         branches: list[Tensor] = []
@@ -216,20 +252,18 @@ class MSFHead(MultiLabelClsHead):
         return torch.cat(branches, dim=-1)
 
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
-        """Where each class looks: a decoder layer's cross-attention, averaged over the heads.
-
-        Computed on demand beside the fused attention, so it costs extra time and memory.
+        """Compute a decoder layer's cross-attention of each class, averaged over the heads.
 
         Args:
             feats: ``num_scales`` maps (B, C, h_i, w_i).
-            layer: number of the decoder layer, by default the last.
+            layer: Index of the decoder layer; negative numbers count from the last.
 
         Returns:
-            For each scale (B, K, h_i, w_i); each map sums to one. The classes of
-            a group have the same map.
+            For each scale (B, K, h_i, w_i); each map sums to one. The classes of a group have the
+            same map.
 
         Raises:
-            ValueError: the head has no decoder or no such layer, or the maps are not as
+            ValueError: The head has no decoder or no such layer, or the maps are not as
                 configured.
         """
         if self.decoders is None:
@@ -245,5 +279,5 @@ class MSFHead(MultiLabelClsHead):
         return [x.repeat_interleave(self.group_size, dim=1)[:, : self.num_classes] for x in maps]
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Logits of shape (B, K) for ``num_scales`` maps (B, C, h_i, w_i)."""
+        """Compute logits (B, K) from ``num_scales`` maps (B, C, h_i, w_i)."""
         return self.fc(self.pre_logits(feats))

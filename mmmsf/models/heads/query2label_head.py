@@ -8,8 +8,7 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
 from torch import Tensor, nn
 
-from mmmsf.models.layers import Decoder, Encoder, GroupLinear
-from mmmsf.models.layers.sine_position import sine_position_encoding
+from mmmsf.models.layers import Decoder, Encoder, GroupLinear, sine_position_encoding
 from mmmsf.registry import MODELS
 
 from .attention_maps import weights_to_maps
@@ -18,43 +17,39 @@ from .inputs import last_map
 
 @MODELS.register_module()
 class Query2LabelHead(MultiLabelClsHead):
-    """Encode the last map's tokens and let one query a class gather what it needs.
+    """Encode the last map's tokens and decode them by one query a class.
 
     Source: Liu et al., "Query2Label: A Simple Transformer Way to Multi-Label
-    Classification", arXiv:2107.10834. Fixed sine positions are added to the
-    queries and keys of the encoder and to the keys of the cross-attentions; the
-    label embedding is the first query.
+    Classification", arXiv:2107.10834. Fixed sine positions are added to the queries and keys of
+    the encoder and to the keys of the cross-attentions; the label embedding is the first query.
 
-    The defaults are the parts whose sum fits the published 193.6 M of
-    ResNet-101 at K = 80: backbone 42,500,160, one encoder and two decoder
-    layers of 50,358,272 each, last LayerNorm 4,096, together 193,579,072. So
-    they have neither the self-attention between the queries (16,789,504 a
-    layer, with its norm) nor a projection of the map (4,196,352), which is as
-    wide as the tokens. The table of labels and the group-wise linear layer,
-    327,760 at K = 80, come on top: 193,906,832 in all, which rounds to 193.9 M.
-    The published figure leaves no room for them; how it was counted is not
-    known to us.
+    The defaults are the parts whose sum fits the published 193.6 M of ResNet-101 at K = 80:
+    backbone 42,500,160, one encoder and two decoder layers of 50,358,272 each, last LayerNorm
+    4,096, together 193,579,072. So they have neither the self-attention between the queries
+    (16,789,504 a layer, with its norm) nor a projection of the map (4,196,352), which is as wide
+    as the tokens. The label embeddings and the group-wise linear layer, 327,760 at K = 80, come on
+    top: 193,906,832, which rounds to 193.9 M. The published figure leaves no room for them; how it
+    was counted is not known to us.
 
     Args:
-        num_classes: classes K.
-        in_channels: channels of the backbone's last map.
-        embed_dims: channels C of a token; a multiple of 4.
-        num_heads: attention heads.
-        feedforward_channels: hidden channels of the feed-forward parts.
-        num_encoder_layers: encoder layers; may be 0.
-        num_decoder_layers: decoder layers.
-        decoder_self_attn: which decoder layers let the queries attend to each
-            other first: ``'none'``, ``'first'``, ``'rest'``, ``'all'`` (the
-            last is the paper's figure).
-        input_proj: project the map by a 1x1 convolution even if ``in_channels``
-            is ``embed_dims`` already; where they differ it is always projected.
-        dropout: dropout probability of encoder and decoder.
-        act_cfg: activation of the feed-forward parts.
+        num_classes: Number of classes K.
+        in_channels: Channels of the backbone's last map.
+        embed_dims: Number of channels C of a token; a multiple of 4.
+        num_heads: Number of attention heads.
+        feedforward_channels: Number of hidden channels of the feed-forward parts.
+        num_encoder_layers: Number of encoder layers; may be 0.
+        num_decoder_layers: Number of decoder layers.
+        decoder_self_attn: Decoder layers in which the queries first attend to each other:
+            ``'none'``, ``'first'``, ``'rest'``, ``'all'`` (the last is the paper's figure).
+        input_proj: If True, project the map by a 1x1 convolution even if ``in_channels`` equals
+            ``embed_dims``; where they differ it is always projected.
+        dropout: Dropout probability of encoder and decoder.
+        act_cfg: Activation of the feed-forward parts.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
             ``MultiLabelClsHead``. The loss defaults to ``AsymmetricLoss``.
 
     Raises:
-        ValueError: an argument is outside the values above.
+        ValueError: An argument is outside the values above.
     """
 
     def __init__(
@@ -104,27 +99,26 @@ class Query2LabelHead(MultiLabelClsHead):
         self.fc = GroupLinear(num_classes, embed_dims)
 
     def _encode(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor, tuple[int, int]]:
-        """Encoded tokens (B, h*w, C) of the last map, positions (1, h*w, C), and (h, w)."""
+        """Encode the last map: tokens (B, h * w, C), positions (1, h * w, C), and (h, w)."""
         x = last_map(feats, self.in_channels, type(self).__name__)
         if self.input_proj is not None:
             x = self.input_proj(x)
         _, C, h, w = x.shape
         pos = sine_position_encoding(h, w, C, device=x.device, dtype=x.dtype)[None]
-        tokens = x.flatten(2).transpose(1, 2)  # (B, h*w, C)
+        tokens = x.flatten(2).transpose(1, 2)  # (B, h * w, C)
         return self.encoder(tokens, [h * w], pos), pos, (h, w)
 
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
-        """Features of every class.
+        """Compute features of every class.
 
         Args:
-            feats: the backbone's maps; only the last, (B, in_channels, h, w),
-                is read.
+            feats: The backbone's maps; only the last, (B, in_channels, h, w), is read.
 
         Returns:
-            (B, K, C).
+            Features (B, K, C).
 
         Raises:
-            ValueError: the last map is not of that shape.
+            ValueError: The last map is not of that shape.
         """
         memory, pos, (h, w) = self._encode(feats)
         return self.decoder(
@@ -132,10 +126,17 @@ class Query2LabelHead(MultiLabelClsHead):
         )
 
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
-        """Where each class looks; as :meth:`MSFHead.attention_maps`, with a single scale.
+        """Compute a decoder layer's cross-attention of each class, averaged over the heads.
+
+        Args:
+            feats: The backbone's maps; only the last, (B, in_channels, h, w), is read.
+            layer: Index of the decoder layer; negative numbers count from the last.
 
         Returns:
             One map (B, K, h, w) that sums to one for each class.
+
+        Raises:
+            ValueError: There is no such layer, or the last map is not of that shape.
         """
         memory, pos, (h, w) = self._encode(feats)
         weights = self.decoder.attention_weights(
@@ -144,5 +145,5 @@ class Query2LabelHead(MultiLabelClsHead):
         return weights_to_maps(weights, [(h, w)])
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Logits of shape (B, K)."""
+        """Compute logits (B, K)."""
         return self.fc(self.pre_logits(feats))

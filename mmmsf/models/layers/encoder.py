@@ -12,11 +12,11 @@ class EncoderLayer(nn.Module):
     """Self-attention, add & norm, feed-forward, add & norm.
 
     Args:
-        embed_dims: channels C of a token.
-        num_heads: attention heads.
-        feedforward_channels: hidden channels of the feed-forward part.
-        act: makes the activation module.
-        dropout: dropout probability, in attention, feed-forward and residuals.
+        embed_dims: Number of channels C of a token.
+        num_heads: Number of attention heads.
+        feedforward_channels: Number of hidden channels of the feed-forward part.
+        act: Factory of the activation module.
+        dropout: Dropout probability of attention, feed-forward part and residuals.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, sizes: Sequence[int], pos: Tensor | None = None) -> Tensor:
-        """Encode tokens; shapes as :class:`Encoder`."""
+        """Encode tokens; arguments and shapes as :meth:`Encoder.forward`."""
         x = self.norm1(x + self.dropout(self.self_attn.self_attention(x, sizes, pos)))
         return self.norm2(x + self.dropout(self.ffn(x)))
 
@@ -43,16 +43,16 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """A stack of :class:`EncoderLayer`; with ``num_layers=0`` the identity.
 
-    All token-wise work runs once over the tokens of all branches; only the
-    attention is done branch by branch, so sharing the weights costs nothing.
+    All token-wise work runs once over the tokens of all branches; only the attention itself runs
+    branch by branch.
 
     Args:
-        num_layers: number of layers m (Fig 5).
-        embed_dims: channels C of a token.
-        num_heads: attention heads.
-        feedforward_channels: hidden channels of the feed-forward part.
-        act: makes the activation module.
-        dropout: dropout probability.
+        num_layers: Number of layers m (Fig 5).
+        embed_dims: Number of channels C of a token.
+        num_heads: Number of attention heads.
+        feedforward_channels: Number of hidden channels of the feed-forward part.
+        act: Factory of the activation module.
+        dropout: Dropout probability.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class Encoder(nn.Module):
         """Encode the tokens of all branches.
 
         Args:
-            x: (B, N, C), the branches side by side.
-            sizes: tokens of each branch; their sum is N.
-            pos: (1, N, C), added to the queries and keys of every layer.
+            x: Tokens (B, N, C), the branches side by side.
+            sizes: Number of tokens of each branch; their sum is N.
+            pos: Positions (1, N, C), added to the queries and keys of every layer.
 
         Returns:
-            (B, N, C).
+            Encoded tokens (B, N, C).
         """
         for layer in self.layers:
             x = layer(x, sizes, pos)

@@ -9,10 +9,10 @@ class FeedForward(nn.Module):
     """Linear, activation, dropout, linear (Eq 9).
 
     Args:
-        embed_dims: channels in and out.
-        feedforward_channels: channels of the hidden layer.
-        act: makes the activation module.
-        dropout: probability of dropping a hidden unit in training.
+        embed_dims: Number of input and output channels C.
+        feedforward_channels: Number of channels of the hidden layer.
+        act: Factory of the activation module.
+        dropout: Probability of dropping a hidden unit in training.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Group-wise linear layer: one weight vector and one bias for each class."""
+"""Group-wise linear layers: the scores of a class come from the features of its group alone."""
 
 import math
 
@@ -8,19 +8,18 @@ from torch import Tensor, nn
 
 
 def split_classes(num_classes: int, num_groups: int | None) -> tuple[int, int]:
-    """Deal neighbouring classes out to groups of n = ceil(K / num_groups) classes.
+    """Split neighbouring classes into groups of n = ceil(K / num_groups) classes.
 
     Args:
-        num_classes: classes K.
-        num_groups: wanted number of groups; None, like a number above K, gives
-            every class its own.
+        num_classes: Number of classes K.
+        num_groups: Wanted number of groups; None, like a number above K, makes one group a class.
 
     Returns:
-        n, and the number of groups that own a class, ceil(K / n); the last of
-        them may own fewer than n.
+        n, and the number of groups that own a class, ceil(K / n); the last of them may own fewer
+        than n classes.
 
     Raises:
-        ValueError: a number is below 1.
+        ValueError: A number is below 1.
     """
     num_groups = num_classes if num_groups is None else num_groups
     for name, value in (('num_classes', num_classes), ('num_groups', num_groups)):
@@ -33,16 +32,16 @@ def split_classes(num_classes: int, num_groups: int | None) -> tuple[int, int]:
 class GroupLinear(nn.Module):
     """Score every class from the features of its group, without mixing groups (Eq 11).
 
-    The weights are those of the classes, whatever the groups: layers that differ
-    only in ``num_groups`` have the same parameters.
+    The weights belong to the classes: layers that differ only in ``num_groups`` have the same
+    parameters.
 
     Args:
-        num_classes: classes K.
-        in_channels: features C of a group.
-        num_groups: see :func:`split_classes`.
+        num_classes: Number of classes K.
+        in_channels: Number of features C of a group.
+        num_groups: See :func:`split_classes`.
 
     Raises:
-        ValueError: a number of classes or groups is below 1.
+        ValueError: A number of classes or groups is below 1.
     """
 
     def __init__(self, num_classes: int, in_channels: int, num_groups: int | None = None) -> None:
@@ -58,16 +57,51 @@ class GroupLinear(nn.Module):
         """Score features.
 
         Args:
-            x: (B, G, C), a row for each group; with a group for each class also
-                (B, 1, C), which all classes share: a plain linear layer.
+            x: Features (B, G, C), one row a group. With one group a class, (B, 1, C) is accepted
+                too: all classes share the features, as in a plain linear layer.
 
         Returns:
-            Logits of shape (B, K).
+            Logits (B, K).
         """
         if self.group_size == 1:
             return (x * self.weight).sum(dim=-1) + self.bias
         K, _ = self.weight.shape
         surplus = self.num_groups * self.group_size - K
-        weight = F.pad(self.weight, (0, 0, 0, surplus)).unflatten(0, (self.num_groups, -1))
+        weight = F.pad(self.weight, (0, 0, 0, surplus))  # (G * n, C)
+        weight = weight.unflatten(0, (self.num_groups, self.group_size))  # (G, n, C)
         scores = torch.einsum('bgc,gnc->bgn', x, weight)  # (B, G, n)
         return scores.flatten(1)[:, :K] + self.bias
+
+
+class GroupFullyConnected(nn.Module):
+    """Score the classes of each group from the group's features, as in ML-Decoder.
+
+    The function of :class:`GroupLinear` with the weights of the public ML-Decoder, (G, C, n).
+    Where K is not a multiple of n, the surplus weights of the last group take no part.
+
+    Source: Ridnik et al., "ML-Decoder: Scalable and Versatile Classification
+    Head", WACV 2023.
+
+    Args:
+        num_classes: Number of classes K.
+        num_groups: See :func:`split_classes`.
+        in_channels: Number of features C of a group.
+
+    Raises:
+        ValueError: A number is below 1.
+    """
+
+    def __init__(self, num_classes: int, num_groups: int | None, in_channels: int) -> None:
+        super().__init__()
+        if in_channels < 1:
+            raise ValueError(f'`in_channels` must be at least 1, got {in_channels}')
+        self.num_classes = num_classes
+        self.group_size, self.num_groups = split_classes(num_classes, num_groups)
+        self.weight = nn.Parameter(torch.empty(self.num_groups, in_channels, self.group_size))
+        self.bias = nn.Parameter(torch.zeros(num_classes))
+        nn.init.xavier_normal_(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score group features (B, G, C); returns logits (B, K)."""
+        scores = torch.einsum('bgc,gcn->bgn', x, self.weight)
+        return scores.flatten(1)[:, : self.num_classes] + self.bias

@@ -1,5 +1,6 @@
-"""Learned row and column position encoding, shared by the branches."""
+"""Position encodings of a map: learned row and column tables, and fixed sine waves."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,33 +13,32 @@ def resample_table(table: Tensor, size: int) -> Tensor:
     """Resample a position table along its axis, linearly, end entries kept in place.
 
     Args:
-        table: (L, D).
-        size: wanted number of entries.
+        table: Entries (L, D).
+        size: Wanted number of entries.
 
     Returns:
-        (size, D).
+        Entries (size, D).
     """
     if len(table) == size:
         return table
-    # As an image of one column: torch repeats the gradient of this to the bit, not of 'linear'.
+    # As an image of one column: torch has a deterministic gradient of 'bilinear', not of 'linear'.
     return F.interpolate(
         table.t()[None, :, :, None], size=(size, 1), mode='bilinear', align_corners=True
     )[0, :, :, 0].t()
 
 
 class LearnedPositionEncoding(nn.Module):
-    """A row table and a column table, concatenated, column half first.
+    """Learned row and column tables, concatenated, column half first; shared by the branches.
 
-    Row r and column c of a map get ``[col_embed[c], row_embed[r]]``. The tables
-    hold ``num_positions`` entries each. A map with more rows or columns than
-    that, or of another size than the one the branch was first trained with
-    (kept in the buffer ``trained_grid``, hence in the checkpoint), takes its
-    entries from the trained ones by linear interpolation; the log says so once.
+    The place at row r and column c of a map is encoded as ``[col_embed[c], row_embed[r]]``. The
+    buffer ``trained_grid`` (in the checkpoint) keeps the map size that each branch was first
+    trained with. For any other size, and beyond the tables, the trained entries are interpolated
+    linearly; this is logged once.
 
     Args:
-        embed_dims: channels C; even.
-        num_branches: number of maps that share the tables.
-        num_positions: entries of each table.
+        embed_dims: Number of channels C; even.
+        num_branches: Number of maps that share the tables.
+        num_positions: Number of entries of each table.
 
     Raises:
         ValueError: ``embed_dims`` is odd.
@@ -54,7 +54,7 @@ class LearnedPositionEncoding(nn.Module):
         nn.init.uniform_(self.col_embed)
         self.trained_grid: Tensor
         self.register_buffer('trained_grid', torch.zeros(num_branches, 2, dtype=torch.long))
-        # The buffer's content as plain numbers: reading a tensor in `forward` would break graphs.
+        # The buffer as plain numbers: reading a tensor in `forward` breaks compiled graphs.
         self._grid: list[list[int]] | None = None
         self._reported: set[tuple[int, ...]] = set()
 
@@ -73,7 +73,7 @@ class LearnedPositionEncoding(nn.Module):
         self._grid = None
 
     def _trained_size(self, branch: int, height: int, width: int) -> list[int]:
-        """Rows and columns of the tables that stand for the whole map."""
+        """Return the number of table rows and columns that cover the map; set it in training."""
         if self._grid is None:
             self._grid = self.trained_grid.tolist()
         if self._grid[branch] == [0, 0]:
@@ -99,10 +99,10 @@ class LearnedPositionEncoding(nn.Module):
         """Encode the positions of every branch's map.
 
         Args:
-            shapes: (height, width) of each map, in branch order.
+            shapes: Height and width of each map, in branch order.
 
         Returns:
-            For each map (height * width, C), row by row.
+            For each map its encoding (height * width, C), row by row.
         """
         encodings = []
         for branch, (height, width) in enumerate(shapes):
@@ -118,5 +118,63 @@ class LearnedPositionEncoding(nn.Module):
                 ],
                 dim=-1,
             )
-            encodings.append(pos.flatten(0, 1))  # (h*w, C)
+            encodings.append(pos.flatten(0, 1))  # (h * w, C)
         return encodings
+
+
+def _encode_axis(
+    size: int, channels: int, temperature: float, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Encode every place on one axis by alternating sine and cosine: (size, channels)."""
+    place = torch.arange(1, size + 1, device=device, dtype=dtype) * (2 * math.pi / size)
+    exponent = torch.arange(channels // 2, device=device, dtype=dtype) * (2 / channels)
+    angle = place[:, None] * temperature**-exponent  # (size, channels / 2)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+
+
+def sine_position_encoding(
+    height: int,
+    width: int,
+    embed_dims: int,
+    temperature: float = 10000.0,
+    device: torch.device | str = 'cpu',
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    r"""Encode rows and columns by waves of falling frequency, row half first.
+
+    Row r of H rows stands at :math:`u = 2 \pi (r + 1) / H`; channels 2j and
+    2j + 1 of its C / 2 are :math:`\sin` and :math:`\cos` of
+    :math:`u \, T^{-4j/C}`. Columns are encoded in the same way. Maps of all
+    sizes thus cover the same range.
+
+    Source: Carion et al., "End-to-End Object Detection with Transformers",
+    ECCV 2020.
+
+    Args:
+        height: Number of rows H of the map.
+        width: Number of columns W of the map.
+        embed_dims: Number of channels C; a multiple of 4.
+        temperature: Ratio T of the highest frequency to the lowest.
+        device: Device of the encoding.
+        dtype: Floating-point type of the encoding.
+
+    Returns:
+        Encoding (H * W, C), row by row.
+
+    Raises:
+        ValueError: ``embed_dims`` is not a positive multiple of 4.
+    """
+    if embed_dims < 4 or embed_dims % 4:
+        raise ValueError(f'`embed_dims` must be a positive multiple of 4, got {embed_dims}')
+    half, device = embed_dims // 2, torch.device(device)
+    wide = torch.promote_types(dtype, torch.float32)  # half precision would blur the angles
+    rows = _encode_axis(height, half, temperature, device, wide)
+    cols = _encode_axis(width, half, temperature, device, wide)
+    pos = torch.cat(
+        [
+            rows[:, None].expand(-1, width, -1),  # (H, W, C/2)
+            cols[None].expand(height, -1, -1),  # (H, W, C/2)
+        ],
+        dim=-1,
+    )
+    return pos.flatten(0, 1).to(dtype)  # (H * W, C)

@@ -10,15 +10,15 @@ INTERPOLATIONS = ('bilinear', 'bicubic', 'area', 'nearest')
 
 
 def resize_map(x: Tensor, size: Sequence[int], mode: str) -> Tensor:
-    """Resize a map, with aligned corners where the mode knows them.
+    """Resize a map, with aligned corners where the mode has them.
 
     Args:
-        x: (B, C, h, w).
-        size: wanted (height, width).
-        mode: one of :data:`INTERPOLATIONS`.
+        x: Map (B, C, h, w). The kernels of torch are several times as fast in channels_last.
+        size: Wanted (height, width).
+        mode: One of :data:`INTERPOLATIONS`.
 
     Returns:
-        (B, C, height, width).
+        Map (B, C, height, width).
     """
     if list(x.shape[-2:]) == list(size):
         return x
@@ -27,20 +27,17 @@ def resize_map(x: Tensor, size: Sequence[int], mode: str) -> Tensor:
 
 
 class HierarchicalScaleAttention(nn.Module):
-    """Tell every map what all maps agree on.
+    """Add the product of all maps to each of them.
 
-    The maps are resized to the first one's size and multiplied; the product is
-    added to each of them, and each is resized back (Eq 2-5). Without a gate the
-    module has no parameters.
+    The maps are resized to the first one's size and multiplied; the product is added to each of
+    them, and each is resized back (Eq 2-5). Without a gate the module has no parameters.
 
     Args:
-        embed_dims: channels C of every map.
-        interpolation: ``'bilinear'``, ``'bicubic'``, ``'area'`` or
-            ``'nearest'`` (Table 6). On a GPU torch has no deterministic gradient of
-            ``'bicubic'`` and ``'area'`` and refuses them where one is asked for.
-        gate: multiply the product by a learned weight per channel that starts
-            at zero. Ours, not the paper's: the raw product of maps slows
-            training from scratch.
+        embed_dims: Number of channels C of every map.
+        interpolation: ``'bilinear'``, ``'bicubic'``, ``'area'`` or ``'nearest'`` (Table 6). On a
+            GPU torch has no deterministic gradient of ``'bicubic'`` and ``'area'``.
+        gate: If True, multiply the product by a learned weight per channel, initially zero. Ours,
+            not the paper's: the raw product slows training from scratch.
 
     Raises:
         ValueError: ``interpolation`` is not one of the four modes.
@@ -61,10 +58,10 @@ class HierarchicalScaleAttention(nn.Module):
         """Fuse maps.
 
         Args:
-            maps: (B, C, h_i, w_i) each, the largest first.
+            maps: Maps (B, C, h_i, w_i), the largest first.
 
         Returns:
-            The fused maps, each of the shape it came in.
+            Fused maps of the same shapes.
         """
         size = maps[0].shape[-2:]
         resized = [resize_map(x, size, self.interpolation) for x in maps]

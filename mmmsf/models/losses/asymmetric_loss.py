@@ -12,7 +12,7 @@ REDUCTIONS = ('none', 'mean', 'sum')
 
 
 def _focus(probability: Tensor, gamma: float, detach: bool) -> Tensor:
-    """``probability ** gamma``; its slope at 0 is kept finite for gamma below 1."""
+    """Compute ``probability ** gamma``, with a finite slope at 0 for gamma below 1."""
     if detach:
         probability = probability.detach()
     tiny = torch.finfo(probability.dtype).tiny
@@ -27,7 +27,7 @@ def asymmetric_loss(
     clip: float = 0.0,
     detach_focus: bool = True,
 ) -> Tensor:
-    r"""Asymmetric loss of each element.
+    r"""Compute the asymmetric loss of each element.
 
     With :math:`p = \sigma(x)` and :math:`p_m = \max(p - m, 0)`,
 
@@ -35,36 +35,35 @@ def asymmetric_loss(
         L = -y (1 - p)^{\gamma_+} \log p - (1 - y) p_m^{\gamma_-} \log(1 - p_m).
 
     Source: Ridnik et al., "Asymmetric Loss For Multi-Label Classification",
-    ICCV 2021; with m = 0, Eq 12 of Zhong et al. The logarithms are taken as
-    log-sigmoid of the logit in at least float32, never of a clamped
-    probability, so the loss is finite for any finite logit, under autocast too.
+    ICCV 2021; with m = 0, Eq 12 of Zhong et al. The logarithms are log-sigmoids
+    of the logit in at least float32, not logarithms of a clamped probability, so
+    the loss is finite for any finite logit, under autocast too.
 
     Args:
-        pred: logits x of any shape.
-        target: same shape; 1 positive, 0 negative, in between for soft labels;
+        pred: Logits x of any shape.
+        target: Targets y of the same shape: 1 positive, 0 negative, in between for soft labels;
             below 0 ignored.
-        gamma_pos: focusing exponent of the positives.
-        gamma_neg: focusing exponent of the negatives.
-        clip: probability margin m of the negatives.
-        detach_focus: treat the focusing weights as constants in the backward
-            pass.
+        gamma_pos: Focusing exponent of the positives.
+        gamma_neg: Focusing exponent of the negatives.
+        clip: Probability margin m of the negatives.
+        detach_focus: If True, the focusing weights are constants in the backward pass.
 
     Returns:
         Loss of the shape of ``pred``, float32 or wider; 0 where ignored.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
     """
     if pred.shape != target.shape:
         raise ValueError(
-            '`pred` and `target` must have one shape, got '
+            '`pred` and `target` must have the same shape, got '
             f'{tuple(pred.shape)} and {tuple(target.shape)}'
         )
     with torch.autocast(pred.device.type, enabled=False):
         logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
         target = target.to(logits.dtype)
-        # Beyond this a probability is 0 or 1. Its slope is cut to 0 there: a large loss times
-        # the slope of the focus would be infinity times 0.
+        # Beyond this bound a probability is 0 or 1. Clamping sets its slope to 0 there: a large
+        # loss times the slope of the focus would be infinity times 0.
         bound = -math.log(torch.finfo(logits.dtype).tiny)
         saturated = logits.clamp(-bound, bound)
         positive, negative = saturated.sigmoid(), (-saturated).sigmoid()
@@ -86,14 +85,13 @@ def reduce_loss(
     """Weight and reduce elementwise losses.
 
     Args:
-        loss: (B, K) or (B,).
-        weight: one weight per image (B,), or per element (the shape of ``loss``).
+        loss: Losses (B, K) or (B,).
+        weight: One weight per image (B,), or per element (the shape of ``loss``).
         reduction: ``'none'``, ``'mean'`` or ``'sum'``.
-        avg_factor: with ``'mean'``, the sum is divided by this instead of by
-            the number of elements.
+        avg_factor: Divisor of the sum with ``'mean'``, instead of the number of elements.
 
     Returns:
-        The loss unreduced, or a scalar.
+        The weighted losses with ``'none'``, else a scalar.
 
     Raises:
         ValueError: ``reduction`` is unknown, or ``avg_factor`` comes with ``'sum'``.
@@ -116,20 +114,20 @@ class AsymmetricLoss(nn.Module):
     """Asymmetric loss; see :func:`asymmetric_loss` for the formula and the source.
 
     MMPretrain's heads pass ``avg_factor`` = batch size, so in training the loss
-    is a sum over classes and a mean over images; Eq 12 divides by the number of
-    classes as well, a constant that AdamW hardly sees. ``gamma_pos=0,
+    is a sum over classes and a mean over images. Eq 12 also divides by the number
+    of classes, a constant to which AdamW is nearly invariant. ``gamma_pos=0,
     gamma_neg=0, clip=0`` is binary cross-entropy with ignored targets.
 
     Args:
-        gamma_pos: focusing exponent of the positives.
-        gamma_neg: focusing exponent of the negatives.
-        clip: probability margin of the negatives, 0 in the paper.
-        detach_focus: treat the focusing weights as constants in the backward pass.
+        gamma_pos: Focusing exponent of the positives.
+        gamma_neg: Focusing exponent of the negatives.
+        clip: Probability margin of the negatives, 0 in the paper.
+        detach_focus: If True, the focusing weights are constants in the backward pass.
         reduction: ``'none'``, ``'mean'`` or ``'sum'``.
-        loss_weight: factor on the result.
+        loss_weight: Factor on the result.
 
     Raises:
-        ValueError: an exponent is negative, ``clip`` is outside [0, 1) or
+        ValueError: An exponent is negative, ``clip`` is outside [0, 1) or
             ``reduction`` is unknown.
     """
 
@@ -166,14 +164,14 @@ class AsymmetricLoss(nn.Module):
         avg_factor: float | None = None,
         reduction_override: str | None = None,
     ) -> Tensor:
-        """Loss of logits ``pred`` (B, K) for ``target`` (B, K); below 0 is ignored.
+        """Compute the loss.
 
         Args:
-            pred: logits (B, K).
-            target: 1 positive, 0 negative, below 0 ignored, (B, K).
-            weight: one weight per image (B,), or per element (B, K).
-            avg_factor: divisor that replaces the number of elements.
-            reduction_override: used instead of ``reduction``.
+            pred: Logits (B, K).
+            target: Targets (B, K): 1 positive, 0 negative, below 0 ignored.
+            weight: One weight per image (B,), or per element (B, K).
+            avg_factor: Divisor that replaces the number of elements.
+            reduction_override: Reduction used instead of ``reduction``.
 
         Returns:
             A scalar, or (B, K) with reduction ``'none'``.

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmmsf.models.layers.scale_attention import HierarchicalScaleAttention, resize_map
+from mmmsf.models.profiles import NECK_PROFILES, expand_profile
 from mmmsf.registry import MODELS
 
 SCALES = ('large', 'medium', 'small')
@@ -13,33 +15,37 @@ SCALES = ('large', 'medium', 'small')
 
 @MODELS.register_module()
 class MSFNeck(BaseModule):
-    """Make maps of up to three sizes from a backbone and let them attend to each other.
+    """Make maps of up to three sizes from a backbone and fuse them by scale attention.
 
-    From the last two stages F1 and F2 come ``large = Conv1x1(F1)``,
-    ``medium = Conv1x1(F2)`` and ``small = Conv3x3 stride 2 (F2)``, all with bias
-    and no norm (Eq 1), then :class:`HierarchicalScaleAttention` (Eq 2-5). From a
-    backbone with a single map F (a ViT with ``out_type='featmap'``), ``medium``
-    and ``small`` are made from F and ``large`` is ``Conv1x1(F)`` upsampled by 2.
+    From the last two stages F1 and F2 come ``large = Conv1x1(F1)``, ``medium = Conv1x1(F2)`` and
+    ``small = Conv3x3 stride 2 (F2)``, all with bias and no norm (Eq 1), then
+    :class:`HierarchicalScaleAttention` (Eq 2-5). With a backbone of a single map F (a ViT with
+    ``out_type='featmap'``), ``medium`` and ``small`` come from F and ``large`` is ``Conv1x1(F)``
+    upsampled by 2.
+
+    The maps are in channels_last from the convolutions on, whatever the layout of the inputs: torch
+    resizes that layout several times as fast, and tokens are views of it.
 
     Args:
-        in_channels: channels of the backbone's maps, the larger map first: two
-            numbers, or one for a single-map backbone.
-        embed_dims: channels C of every map that comes out.
-        scales: the maps to make, a non-empty subsequence of ``('large',
-            'medium', 'small')`` (Table 5).
-        fuse: whether the scales attend to each other (Table 4). A single scale
-            has nothing to attend to and is left as it is.
-        interpolation: how maps are resized: ``'bilinear'`` and ``'bicubic'``
-            (both with aligned corners), ``'area'`` or ``'nearest'`` (Table 6).
-        stride_padding: padding of the 3x3 stride-2 convolution: 1 in the
-            paper's profile (14 -> 7), 0 in the authors' (14 -> 6).
-        product_gate: multiply the shared product of the scale attention by a
-            learned weight per channel that starts at zero. Ours, off in both
-            profiles; adds C parameters.
-        init_cfg: MMEngine initialisation config.
+        in_channels: Channels of the backbone's maps, the larger map first; one number for a
+            single-map backbone, else two.
+        embed_dims: Number of channels C of the output maps.
+        scales: Maps to make, a non-empty subsequence of ``('large', 'medium', 'small')`` (Table 5).
+        fuse: If True, apply the scale attention (Table 4). It needs two scales or more; a single
+            scale is left as it is.
+        interpolation: Mode of resizing: ``'bilinear'`` and ``'bicubic'`` (both with aligned
+            corners), ``'area'`` or ``'nearest'`` (Table 6).
+        stride_padding: Padding of the 3x3 stride-2 convolution: 1 (paper, ours; 14 -> 7) or 0
+            (authors; 14 -> 6).
+        product_gate: If True, multiply the shared product of the scale attention by a learned
+            weight per channel, initially zero; adds C parameters. False in ``paper`` and
+            ``authors``, True in ``ours``.
+        init_cfg: Initialization config of MMEngine.
+        profile: Default of the arguments that are None: ``'paper'``, ``'authors'`` (the first
+            author's code) or ``'ours'`` (msf-lite), see :mod:`mmmsf.models.profiles`.
 
     Raises:
-        ValueError: an argument is outside the values above.
+        ValueError: An argument is outside the values above.
     """
 
     def __init__(
@@ -49,11 +55,15 @@ class MSFNeck(BaseModule):
         scales: Sequence[str] = SCALES,
         fuse: bool = True,
         interpolation: str = 'bilinear',
-        stride_padding: int = 1,
-        product_gate: bool = False,
+        stride_padding: int | None = None,
+        product_gate: bool | None = None,
         init_cfg: dict | list[dict] | None = None,
+        profile: str = 'paper',
     ) -> None:
         super().__init__(init_cfg)
+        choice = expand_profile(
+            NECK_PROFILES, profile, stride_padding=stride_padding, product_gate=product_gate
+        )
         in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
         if len(in_channels) not in (1, 2):
             raise ValueError(
@@ -65,12 +75,12 @@ class MSFNeck(BaseModule):
                 '`scales` must be a non-empty subsequence of '
                 f'{SCALES}, in that order, got {tuple(scales)}'
             )
-        if stride_padding not in (0, 1):
+        if choice['stride_padding'] not in (0, 1):
             raise ValueError(f'`stride_padding` must be 0 or 1, got {stride_padding}')
         self.in_channels = in_channels
         self.scales = tuple(scales)
         self.interpolation = interpolation
-        self.stride_padding = stride_padding
+        self.stride_padding = choice['stride_padding']
         self.convs = nn.ModuleDict()
         if 'large' in scales:
             self.convs['large'] = nn.Conv2d(in_channels[0], embed_dims, 1)
@@ -78,9 +88,9 @@ class MSFNeck(BaseModule):
             self.convs['medium'] = nn.Conv2d(in_channels[-1], embed_dims, 1)
         if 'small' in scales:
             self.convs['small'] = nn.Conv2d(
-                in_channels[-1], embed_dims, 3, stride=2, padding=stride_padding
+                in_channels[-1], embed_dims, 3, stride=2, padding=self.stride_padding
             )
-        hsa = HierarchicalScaleAttention(embed_dims, interpolation, product_gate)
+        hsa = HierarchicalScaleAttention(embed_dims, interpolation, choice['product_gate'])
         self.scale_attention = hsa if fuse and len(self.scales) > 1 else None
 
     def _check_inputs(self, inputs: Sequence[Tensor]) -> None:
@@ -109,20 +119,22 @@ class MSFNeck(BaseModule):
         """Make one map for each scale.
 
         Args:
-            inputs: the backbone's maps (B, in_channels[i], h_i, w_i), the
-                larger one first.
+            inputs: The backbone's maps (B, in_channels[i], h_i, w_i), the larger one first.
 
         Returns:
-            Maps (B, C, h, w) in the order of ``scales``.
+            Maps (B, C, h, w) in the order of ``scales``, in channels_last.
 
         Raises:
-            ValueError: number or channels of the inputs are not as configured.
+            ValueError: Number or channels of the inputs are not as configured.
         """
         self._check_inputs(inputs)
         sources = {'large': inputs[0], 'medium': inputs[-1], 'small': inputs[-1]}
-        maps = [self.convs[scale](sources[scale]) for scale in self.scales]
+        maps = [
+            self.convs[scale](sources[scale]).contiguous(memory_format=torch.channels_last)
+            for scale in self.scales
+        ]
         if len(inputs) == 1 and 'large' in self.scales:
-            # A 1x1 convolution and an interpolation commute; this order is the cheaper one.
+            # A 1x1 convolution and an interpolation commute; this order is cheaper.
             _, _, height, width = inputs[0].shape
             maps[0] = resize_map(maps[0], (2 * height, 2 * width), self.interpolation)
         if self.scale_attention is not None:

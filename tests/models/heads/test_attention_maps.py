@@ -8,7 +8,6 @@ from mmmsf.models import MLDecoderHead, MSFHead, Query2LabelHead
 from mmmsf.models.heads import attention_maps
 from mmmsf.models.heads.attention_maps import class_attention, has_attention_maps, sum_maps
 from mmmsf.models.layers import attention as attention_module
-from mmmsf.models.layers import decoder
 
 from .test_msf_head import AUTHORS, SMALL, make_feats
 
@@ -46,7 +45,6 @@ def check_against_fused(
             f'mmmsf.models.heads.{name}.weights_to_maps',
             lambda w, shapes: weights.extend(w) or average(w, shapes),
         )
-    monkeypatch.setattr(decoder, 'folding_pays', lambda *sizes: False)  # nothing to record there
     maps = head.attention_maps(feats, layer)
     recorder = Recorder(monkeypatch)
     head(feats)

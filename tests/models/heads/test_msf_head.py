@@ -4,17 +4,10 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from mmmsf.models import MSFHead
+from mmmsf.models.profiles import HEAD_PROFILES, NECK_PROFILES
 from tests.helpers import reference
-
-AUTHORS = dict(position_mode='attention', query_mode='attention', act_cfg=dict(type='GELU'))
-SMALL = dict(num_classes=5, embed_dims=8, num_heads=2, feedforward_channels=12, num_positions=10)
-
-
-def make_feats(
-    dtype: torch.dtype = torch.float32, sizes: tuple = ((4, 6), (2, 3), (1, 2)), batch: int = 2
-) -> tuple[torch.Tensor, ...]:
-    torch.manual_seed(0)
-    return tuple(torch.randn(batch, 8, h, w, dtype=dtype) for h, w in sizes)
+from tests.helpers.dispatch import count_operators
+from tests.helpers.msf_head import AUTHORS, SMALL, make_feats
 
 
 @pytest.mark.parametrize('profile', [dict(), AUTHORS], ids=['paper', 'authors'])
@@ -95,35 +88,58 @@ def test_every_parameter_learns() -> None:
         assert [n for n, p in head.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize(
-    'profile',
-    [
-        dict(neck=dict(stride_padding=1), head=dict()),
-        dict(neck=dict(stride_padding=0), head=AUTHORS),
-    ],
-    ids=['paper', 'authors'],
-)
-def test_parameter_count_of_the_paper(profile: dict) -> None:
+@pytest.mark.parametrize('profile', ['paper', 'authors'])
+def test_parameter_count_of_the_paper(profile: str) -> None:
     model = MODELS.build(
         dict(
             type='ImageClassifier',
             backbone=dict(type='ResNet', depth=101, out_indices=(2, 3)),
-            neck=dict(type='mmmsf.MSFNeck', in_channels=[1024, 2048], **profile['neck']),
-            head=dict(type='mmmsf.MSFHead', num_classes=80, **profile['head']),
+            neck=dict(type='mmmsf.MSFNeck', in_channels=[1024, 2048], profile=profile),
+            head=dict(type='mmmsf.MSFHead', num_classes=80, profile=profile),
         )
     )
     count = {
         name: sum(p.numel() for p in part.parameters())
-        for name, part in (
-            ('backbone', model.backbone),
-            ('neck', model.neck),
-            ('head', model.head),
-            ('all', model),
-        )
+        for name, part in (('backbone', model.backbone), ('neck', model.neck), ('all', model))
     }
-    assert count['all'] == 69_546_128
-    assert count['backbone'] == 42_500_160
-    assert count['neck'] == 11_011_584
+    assert count == dict(backbone=42_500_160, neck=11_011_584, all=69_546_128)
+
+
+@pytest.mark.parametrize('profile', HEAD_PROFILES)
+def test_a_profile_is_its_arguments(profile: str) -> None:
+    torch.manual_seed(1)
+    short, feats = MSFHead(**SMALL, profile=profile).eval(), make_feats()
+    torch.manual_seed(1)
+    written = MSFHead(**SMALL, **HEAD_PROFILES[profile]).eval()
+    torch.testing.assert_close(dict(short.state_dict()), dict(written.state_dict()))
+    torch.testing.assert_close(short(feats), written(feats), atol=0, rtol=0)
+    assert short.thr == written.thr
+
+
+def test_the_profiles_are_those_of_the_documentation() -> None:
+    """The paper is the default; the other two differ from it in these points alone."""
+    assert list(NECK_PROFILES) == list(HEAD_PROFILES) == ['paper', 'authors', 'ours']
+    paper = HEAD_PROFILES['paper']
+    assert HEAD_PROFILES['authors'] == dict(paper, **AUTHORS, thr=0.715)
+    assert HEAD_PROFILES['ours'] == dict(paper, num_encoder_layers=0, num_decoder_layers=1)
+    head = MSFHead(**SMALL)
+    assert (head.position_mode, head.query_mode, head.thr) == ('input', 'first', 0.5)
+    assert (len(head.encoders[0].layers), len(head.decoders[0].layers)) == (2, 3)
+
+
+def test_explicit_arguments_win_over_the_profile() -> None:
+    head = MSFHead(**SMALL, profile='authors', num_encoder_layers=0, query_mode='first', thr=0.3)
+    assert (head.position_mode, head.query_mode, head.thr) == ('attention', 'first', 0.3)
+    assert len(head.encoders[0].layers) == 0
+    assert MSFHead(**SMALL, profile='authors', topk=3).thr is None
+
+
+def test_operators_of_a_forward_pass() -> None:
+    """542 with the folded attention of 0.1.0, 379 with its projected one."""
+    head = MSFHead(num_classes=80).eval()
+    maps = [torch.randn(1, 512, side, side) for side in (28, 14, 7)]
+    with torch.no_grad():
+        assert count_operators(lambda: head(maps)) <= 260
 
 
 def test_z_of_the_paper() -> None:
@@ -227,6 +243,7 @@ def test_state_of_a_trained_size_survives_saving() -> None:
             '`num_groups` .* must be None with num_decoder_layers=0, got 2',
         ),
         (dict(num_heads=3), 'embed_dims=8, num_heads=3'),
+        (dict(profile='theirs'), "`profile` must be one of .* got 'theirs'"),
     ],
 )
 def test_wrong_arguments(kwargs: dict, message: str) -> None:

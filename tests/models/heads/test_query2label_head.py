@@ -4,7 +4,6 @@ from mmpretrain.structures import DataSample
 
 from mmmsf.models import Query2LabelHead
 from tests.helpers import reference
-from tests.models.layers.test_sine_position import slow_encoding
 
 SMALL = dict(num_classes=5, in_channels=6, embed_dims=8, num_heads=2, feedforward_channels=12)
 
@@ -31,7 +30,7 @@ def slow_logits(head: Query2LabelHead, x: torch.Tensor) -> torch.Tensor:
         tokens = image.reshape(C, h * w).t()
         if head.input_proj is not None:
             tokens = tokens @ head.input_proj.weight[..., 0, 0].t() + head.input_proj.bias
-        pos = slow_encoding(h, w, head.embed_dims, 10000.0).to(x.dtype)
+        pos = reference.sine_position(h, w, head.embed_dims, 10000.0).to(x.dtype)
         for layer in head.encoder.layers:
             tokens = reference.encoder_layer(layer, tokens, pos)
         query = head.label_embed
@@ -119,8 +118,9 @@ def test_parameter_count_of_the_paper() -> None:
     """193.6 M without the parts that grow with the classes; 327,760 of those at K = 80."""
     assert count() == 193_906_832
     assert count() - 80 * (2 * 2048 + 1) == 193_579_072
-    whole = count(decoder_self_attn='all', input_proj=True)
-    assert whole == 193_906_832 + 2 * 16_789_504 + 4_196_352
+    assert (
+        count(decoder_self_attn='all', input_proj=True) == 193_906_832 + 2 * 16_789_504 + 4_196_352
+    )
 
 
 def test_parameter_count_512() -> None:

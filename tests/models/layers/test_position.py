@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from mmmsf.models.layers import LearnedPositionEncoding
+from mmmsf.models.layers import LearnedPositionEncoding, sine_position_encoding
 from mmmsf.models.layers.position import resample_table
+from tests.helpers import reference
 
 
 def test_column_half_comes_first() -> None:
@@ -70,3 +71,28 @@ def test_state_without_the_trained_size_loads() -> None:
 def test_odd_channels() -> None:
     with pytest.raises(ValueError, match='`embed_dims` must be even, got 5'):
         LearnedPositionEncoding(5, 1)
+
+
+@pytest.mark.parametrize(
+    ('height', 'width', 'embed_dims', 'temperature'),
+    [(3, 5, 8, 10000.0), (1, 1, 4, 10000.0), (4, 2, 12, 20.0)],
+)
+def test_sine_encoding_equals_the_formula(
+    height: int, width: int, embed_dims: int, temperature: float
+) -> None:
+    pos = sine_position_encoding(height, width, embed_dims, temperature, dtype=torch.float64)
+    torch.testing.assert_close(pos, reference.sine_position(height, width, embed_dims, temperature))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_narrow_types_are_rounded_double(dtype: torch.dtype) -> None:
+    pos = sine_position_encoding(14, 14, 256, dtype=dtype)
+    assert pos.dtype == dtype
+    expected = sine_position_encoding(14, 14, 256, dtype=torch.float64)
+    torch.testing.assert_close(pos.double(), expected, atol=4 * torch.finfo(dtype).eps, rtol=0)
+
+
+@pytest.mark.parametrize('embed_dims', [0, 6])
+def test_sine_encoding_of_a_wrong_width(embed_dims: int) -> None:
+    with pytest.raises(ValueError, match=f'positive multiple of 4, got {embed_dims}'):
+        sine_position_encoding(2, 2, embed_dims)

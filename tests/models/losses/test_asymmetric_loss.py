@@ -148,7 +148,7 @@ def test_wrong_arguments(kwargs: dict, message: str) -> None:
 
 
 def test_wrong_calls() -> None:
-    with pytest.raises(ValueError, match=r'one shape, got \(2, 3\) and \(2, 4\)'):
+    with pytest.raises(ValueError, match=r'same shape, got \(2, 3\) and \(2, 4\)'):
         asymmetric_loss(torch.zeros(2, 3), torch.zeros(2, 4))
     with pytest.raises(ValueError, match='`avg_factor` cannot be used'):
         AsymmetricLoss(reduction='sum')(torch.zeros(2, 3), torch.zeros(2, 3), avg_factor=2)

@@ -53,15 +53,21 @@ def test_gradients(mode: str) -> None:
     assert torch.autograd.gradcheck(lambda *x: neck(x), inputs)
 
 
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last], ids=str)
 @pytest.mark.parametrize('mode', INTERPOLATIONS)
-def test_interpolation_modes_differ_only_by_resizing(mode: str) -> None:
-    f1, f2 = make_inputs()
-    torch.manual_seed(1)
+def test_every_interpolation_equals_the_reference(mode: str, layout: torch.memory_format) -> None:
+    f1, f2 = make_inputs(5, 8)
     neck = MSFNeck([5, 7], 4, interpolation=mode)
-    torch.manual_seed(1)
-    bilinear = MSFNeck([5, 7], 4)
-    assert [x.shape for x in neck((f1, f2))] == [x.shape for x in bilinear((f1, f2))]
-    assert torch.equal(neck((f1, f2))[0], bilinear((f1, f2))[0]) == (mode == 'bilinear')
+    outs = neck([x.contiguous(memory_format=layout) for x in (f1, f2)])
+    for out, expected in zip(outs, reference.neck_maps(neck, f1, f2), strict=True):
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+        assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_tokens_are_views() -> None:
+    for x in MSFNeck([5, 7], 4)(make_inputs()):
+        tokens = x.flatten(2).transpose(1, 2)
+        assert tokens.is_contiguous() and tokens.data_ptr() == x.data_ptr()
 
 
 @pytest.mark.parametrize('scales', [('medium',), ('medium', 'small'), ('large', 'small')])
@@ -85,7 +91,7 @@ def test_a_zero_gate_only_resizes() -> None:
     neck = MSFNeck([5, 7], 4, product_gate=True)
     large, _, small = neck((f1, f2))
     torch.testing.assert_close(large, neck.convs['large'](f1))
-    back = reference.bilinear(reference.bilinear(neck.convs['small'](f2), 12, 12), 3, 3)
+    back = reference.resize(reference.resize(neck.convs['small'](f2), 12, 12), 3, 3)
     torch.testing.assert_close(small, back)
 
 
@@ -94,10 +100,27 @@ def test_a_single_map_backbone() -> None:
     feat = torch.randn(1, 7, 6, 4)
     neck = MSFNeck([7], 4, fuse=False)
     large, medium, small = neck((feat,))
-    upsampled = reference.bilinear(feat, 12, 8)
+    upsampled = reference.resize(feat, 12, 8)
     torch.testing.assert_close(large, neck.convs['large'](upsampled), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(medium, neck.convs['medium'](feat))
     assert small.shape == (1, 4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'padding', 'gated'),
+    [
+        (dict(), 1, False),
+        (dict(profile='authors'), 0, False),
+        (dict(profile='ours'), 1, True),
+        (dict(profile='authors', stride_padding=1, product_gate=True), 1, True),
+        (dict(profile='ours', product_gate=False), 1, False),
+    ],
+    ids=str,
+)
+def test_profiles(kwargs: dict, padding: int, gated: bool) -> None:
+    neck = MSFNeck([5, 7], 4, **kwargs)
+    assert neck.stride_padding == neck.convs['small'].padding[0] == padding
+    assert (neck.scale_attention.gate is not None) == gated
 
 
 @pytest.mark.parametrize(
@@ -109,6 +132,7 @@ def test_a_single_map_backbone() -> None:
         (dict(scales=('huge',)), r"got \('huge',\)"),
         (dict(interpolation='cubic'), "`interpolation` must be one of .* got 'cubic'"),
         (dict(stride_padding=2), '`stride_padding` must be 0 or 1, got 2'),
+        (dict(profile='theirs'), "`profile` must be one of .* got 'theirs'"),
     ],
 )
 def test_wrong_arguments(kwargs: dict, message: str) -> None:
