@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from .readers.packed_labels import LabelItems
-from .readers.text import read_text
+from .readers.files import read_text
 
 FILTER_KEYS = ('filter_empty',)
 

@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 import mmengine.fileio as fileio
 
-from .text import read_content, read_text
+from .files import read_content, read_text
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 Box = tuple[float, float, float, float]
