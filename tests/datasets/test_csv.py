@@ -84,7 +84,7 @@ def test_registered_and_filtered(write):
         ('path,labels\na.jpg,dog;;cat', "line 2: a label is empty, got 'dog;;cat'"),
         ('path,labels\na.jpg,dog;', 'line 2: a label is empty'),
         ('path,labels\na.jpg,dog;cat;dog', 'line 2: a label occurs twice'),
-        ('path,labels\na.jpg,"dog', 'line 2 is not a sound row'),
+        ('path,labels\na.jpg,"dog', 'line 2 is not a valid row'),
         (b'path,labels\na.jpg,dog\nb.jpg,\xff', 'line 3 is not UTF-8 text'),
         ('path,labels\na.jpg,', 'there is no label in it'),
         ('path,labels\n', 'there is no label in it'),

@@ -181,15 +181,15 @@ def find_owners(
     key = f'{kind}_id'
     index_of = {owner['id']: index for index, owner in enumerate(owners)}
     wanted = (annotation[key] for annotation in annotations)
-    found = np.fromiter(
-        map(index_of.get, wanted, itertools.repeat(-1)), np.int64, len(annotations)
-    )
+    found = np.fromiter(map(index_of.get, wanted, itertools.repeat(-1)), np.int64, len(annotations))
     _refuse(
         path,
         annotations,
         found < 0,
-        lambda annotation: f'{kind} {annotation[key]} is not listed under "{section}"; '
-        'add it there or remove the annotation',
+        lambda annotation: (
+            f'{kind} {annotation[key]} is not listed under "{section}"; '
+            'add it there or remove the annotation'
+        ),
     )
     return found
 
@@ -264,8 +264,10 @@ def instance_areas(path: str, annotations: list[Record]) -> NDArray[np.float64]:
         path,
         annotations,
         ~(np.isfinite(areas) & (areas >= 0)),
-        lambda annotation: f'area must be a finite number >= 0, got {annotation["area"]!r}; '
-        'correct or remove the annotation',
+        lambda annotation: (
+            f'area must be a finite number >= 0, got {annotation["area"]!r}; '
+            'correct or remove the annotation'
+        ),
     )
     areas = np.where(given, areas, box_areas(path, annotations))
     areas[np.array(crowds, bool)] = np.nan
