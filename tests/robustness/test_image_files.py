@@ -21,7 +21,7 @@ from mmmsf.report.numbers import number_run
 from tests.helpers.fuzzing import LENGTHS, attempt, damaged_bytes, fuzz
 from tests.helpers.small_checkpoint import small_config, write_checkpoint
 from tests.helpers.small_data import build_dataset
-from tests.report.test_page import make
+from tests.helpers.small_predictions import make_mixed
 
 RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))  # (48, 64)
 RGB = np.stack([RAMP, 255 - RAMP, RAMP // 2], axis=-1)
@@ -233,7 +233,7 @@ def test_bombs_are_refused_by_every_reader(tmp_path: Path, checkpoint: Path, suf
     inferencer = MultiLabelInferencer(pretrained=checkpoint, device='cpu')
     with pytest.raises(ValueError, match=refused):
         inferencer(str(path), **QUIET)
-    predictions = make(num=40)
+    predictions = make_mixed(num=40)
     predictions.names[:] = str(path)
     false, _ = find_mistakes(number_run('x', predictions))
     assert false and all(example.picture is None for example in false)

@@ -14,7 +14,8 @@ from mmengine.config import Config
 from mmmsf.apis import MultiLabelInferencer, load_model
 from tests.helpers.run_tool import run_tool
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
-from tests.tools.test_tune_thresholds import make_predictions, make_training_data
+from tests.helpers.small_predictions import make_predictions
+from tests.helpers.small_training import make_training_data
 
 
 @pytest.fixture(scope='module')
