@@ -1,4 +1,4 @@
-"""What every multi-label dataset of mmmsf shares: label vectors, filtering, honest failures."""
+"""Base of the multi-label datasets: label vectors, filtering and checks."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,17 @@ import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from .readers.files import read_text
 from .readers.packed_labels import LabelItems
-from .readers.text import read_text
 
 FILTER_KEYS = ('filter_empty',)
 
 
 def check_filter_cfg(filter_cfg: Mapping[str, Any] | None) -> None:
-    """Refuse a ``filter_cfg`` that would be ignored in part.
+    """Refuse a ``filter_cfg`` with unknown keys, which MMEngine would ignore.
 
     Raises:
-        ValueError: it holds a key other than those of ``FILTER_KEYS``, or
-            ``filter_empty`` is not a bool.
+        ValueError: A key is not in ``FILTER_KEYS``, or ``filter_empty`` is not a bool.
     """
     if filter_cfg is None:
         return
@@ -32,7 +31,7 @@ def check_filter_cfg(filter_cfg: Mapping[str, Any] | None) -> None:
 
 
 def check_classes(classes: Sequence[str]) -> None:
-    """Refuse class names that occur twice.
+    """Refuse an empty or repetitive list of class names.
 
     Raises:
         ValueError: ``classes`` is empty or repeats a name.
@@ -45,16 +44,16 @@ def check_classes(classes: Sequence[str]) -> None:
 
 
 def class_difference(one: Sequence[str], other: Sequence[str]) -> list[str] | str:
-    """What to say of two lists of class names that differ: the names that only one has."""
+    """Describe how two lists of class names differ: the names that only one of them has."""
     return sorted(set(one) ^ set(other)) or 'the same names in another order'
 
 
 def read_classes(path: str) -> list[str]:
-    """Class names of a text file, one a line; blank lines are passed over.
+    """Read class names from a text file, one a line; blank lines are skipped.
 
     Raises:
-        OSError: the file is missing or cannot be read.
-        ValueError: it is not UTF-8 text, or empty.
+        OSError: ``path`` does not exist or cannot be read.
+        ValueError: The content is not UTF-8 text, or empty.
     """
     names = [line.strip() for line in read_text(path, 'class list').splitlines()]
     names = [name for name in names if name]
@@ -68,16 +67,15 @@ def score_vector(
     positive: Sequence[int],
     ignored: Sequence[int] = (),
 ) -> np.ndarray:
-    """Targets of one image.
+    """Encode the labels of one image as targets.
 
     Args:
-        num_classes: number of classes K.
-        positive: indices of the classes that are in the image.
-        ignored: indices of the classes that are neither positive nor negative.
+        num_classes: Number of classes K.
+        positive: Indices of the classes in the image.
+        ignored: Indices of the classes that are neither positive nor negative.
 
     Returns:
-        float32 of shape (K,): 1 positive, 0 negative, -1 ignored. A class in
-        both lists is positive.
+        float32 (K,): 1 positive, 0 negative, -1 ignored. A class in both lists is positive.
     """
     score = np.zeros(num_classes, dtype=np.float32)
     score[list(ignored)] = -1
@@ -86,16 +84,16 @@ def score_vector(
 
 
 def area_vector(num_classes: int, labels: Sequence[int], areas: Sequence[float]) -> np.ndarray:
-    """Size of the largest instance of each class in one image.
+    """Encode the size of the largest instance of each class in one image.
 
     Args:
-        num_classes: number of classes K.
-        labels: indices of the positive classes.
-        areas: area in square pixels of the original image, parallel to
-            ``labels``; may be empty where the annotations give no sizes.
+        num_classes: Number of classes K.
+        labels: Indices of the positive classes.
+        areas: Areas in square pixels of the original image, parallel to ``labels``; empty if the
+            annotations give no sizes.
 
     Returns:
-        float32 of shape (K,), NaN for absent classes and unknown sizes.
+        float32 (K,), NaN for absent classes and unknown sizes.
     """
     vector = np.full(num_classes, np.nan, dtype=np.float32)
     if areas:
@@ -104,31 +102,27 @@ def area_vector(num_classes: int, labels: Sequence[int], areas: Sequence[float])
 
 
 class MultiLabelData(BaseDataset):
-    """Base of the datasets whose images carry a set of labels.
+    """Serve as base of the datasets whose images carry a set of labels.
 
-    A subclass implements ``load_data_list`` and sets ``metainfo['classes']``
-    there at the latest. Its items are small dicts, because MMEngine keeps all
-    of them pickled in memory:
+    A subclass implements ``load_data_list``, which also sets ``metainfo['classes']`` unless that
+    is configured. Its items are small dicts, because MMEngine keeps all of them in memory:
 
-    - ``img_path``: where the image is.
-    - ``gt_label``: sorted list of the positive class indices.
-    - ``gt_ignore`` (optional): class indices that are neither positive nor
-      negative.
-    - ``areas`` (optional): parallel to ``gt_label``, the area in square pixels
-      of the class's largest instance in the original image, NaN if unknown.
+    - ``img_path``: Path of the image.
+    - ``gt_label``: Sorted list of the positive class indices.
+    - ``gt_ignore`` (optional): Class indices that are neither positive nor negative.
+    - ``areas`` (optional): Parallel to ``gt_label``, the area in square pixels of the largest
+      instance of the class in the original image, NaN if unknown.
 
     Args:
-        filter_cfg: ``dict(filter_empty=True)`` drops the images that have no
-            label; by default they stay as all-negative rows.
-        max_refetch: how many other images may stand in for one whose pipeline
-            returned None. The default 0 replaces nothing: it raises.
-        classes, metainfo, indices, pipeline, ...: as in MMPretrain's
-            ``BaseDataset``.
+        filter_cfg: ``dict(filter_empty=True)`` drops the images without a label; by default they
+            stay as all-negative rows.
+        max_refetch: Number of other images that may replace one whose pipeline returned None. The
+            default 0 replaces nothing: it raises.
+        classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``.
 
     Raises:
-        OSError: ``classes`` names a file that is missing or cannot be read.
-        ValueError: ``filter_cfg`` has an unknown key, classes repeat, or no
-            image is left.
+        OSError: ``classes`` names a file that does not exist or cannot be read.
+        ValueError: ``filter_cfg`` has an unknown key, classes repeat, or no image is left.
     """
 
     def __init__(
@@ -180,12 +174,12 @@ class MultiLabelData(BaseDataset):
         return super()._get_unserialized_subset(indices)
 
     def get_data_info(self, idx: int) -> dict:
-        """One image's annotation.
+        """Return the annotation of one image.
 
         Returns:
-            The item of the class docstring with ``sample_idx``, ``gt_score``
-            (float32 (K,): 1, 0 or -1 = ignored) and ``gt_area`` (float32 (K,)
-            in square pixels of the original image, NaN where unknown).
+            The item of the class docstring with ``sample_idx``, ``gt_score`` (float32 (K,): 1, 0
+            or -1 = ignored) and ``gt_area`` (float32 (K,) in square pixels of the original image,
+            NaN where unknown).
         """
         info = super().get_data_info(idx)
         num_classes = len(self._metainfo['classes'])
@@ -197,29 +191,29 @@ class MultiLabelData(BaseDataset):
         """Run the pipeline on one image.
 
         Raises:
-            RuntimeError: the pipeline returned None and ``max_refetch`` allows
-                no other image in its place.
+            RuntimeError: The pipeline returned None and ``max_refetch`` allows no other image in
+                its place.
         """
         info = self.get_data_info(idx)
         path = info['img_path']
         data = self.pipeline(info)
         if data is None and (self.test_mode or self.max_refetch == 0):
             raise RuntimeError(
-                f'the pipeline returned None for {path} (sample {idx}); mend the '
-                'file or the transform, or set max_refetch to allow another image'
+                f'the pipeline returned None for {path} (sample {idx}); repair '
+                'the file or the transform, or set max_refetch to allow another image'
             )
         return data
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Indices of the positive classes of one image (for class-balanced sampling)."""
+        """Return the positive class indices of one image, for class-balanced sampling."""
         return super().get_data_info(idx)['gt_label']
 
     def get_gt_labels(self) -> np.ndarray:
-        """Targets of all images, float32 (N, K) of 1, 0 and -1."""
+        """Stack the targets of all images, float32 (N, K) of 1, 0 and -1."""
         return np.stack([self.get_data_info(i)['gt_score'] for i in range(len(self))])
 
     def label_counts(self) -> np.ndarray:
-        """Number of images in which each class is positive, int64 (K,)."""
+        """Count the images in which each class is positive, int64 (K,)."""
         labels = [label for i in range(len(self)) for label in self.get_cat_ids(i)]
         num_classes = len(self._metainfo['classes'])
         return np.bincount(np.asarray(labels, dtype=np.int64), minlength=num_classes)

@@ -11,26 +11,24 @@ from .readers.label_table import check_label_names, read_table
 
 @DATASETS.register_module()
 class CsvMultiLabel(MultiLabelData):
-    """A CSV or TSV file with a row per image and the columns ``path`` and ``labels``.
+    """Read a CSV or TSV file with a row per image and the columns ``path`` and ``labels``.
 
-    The first line names the columns; others than these two are not read. The
-    delimiter is a tab if the first line holds one, else a comma. Labels are
-    separated by ``;`` or ``|``; a blank cell is an image without a label. Paths
-    are relative to ``data_prefix`` and may contain folders but not leave it.
-    The file is UTF-8. Sizes are unknown, so there is no size-aware AP.
+    The first line names the columns; others than these two are ignored. The delimiter is a tab if
+    the first line holds one, else a comma. Labels are separated by ``;`` or ``|``; a blank cell is
+    an image without a label. Paths are relative to ``data_prefix`` and may contain folders but not
+    leave it. The file is UTF-8. Sizes are unknown, so there is no size-aware AP.
 
     Args:
-        ann_file: the table, relative to ``data_root``.
-        classes, metainfo: class names in the order of their indices: a list, or
-            for ``classes`` the path of a text file with a name a line. By
-            default the labels of the file, sorted; name the classes where
-            several files must agree, such as those of two splits.
-        data_root, data_prefix, filter_cfg, ...: as in ``MultiLabelData``.
+        ann_file: Table, relative to ``data_root``.
+        classes, metainfo: Class names in the order of their indices: a list, or for ``classes``
+            the path of a text file with a name a line. By default the labels of the file, sorted;
+            name the classes where several files must agree, such as those of two splits.
+        data_root, data_prefix, filter_cfg, ...: As in ``MultiLabelData``.
 
     Raises:
         FileNotFoundError: ``ann_file`` does not exist.
-        ValueError: ``ann_file`` is not sound or has a label that is not
-            configured; the message names the file and the line.
+        ValueError: ``ann_file`` is not valid or has a label that is not configured; names the
+            file and the line.
     """
 
     def load_data_list(self) -> list[dict]:

@@ -27,19 +27,17 @@ def voc_labels(
     index_of: Mapping[str, int],
     difficult: str,
 ) -> dict[str, list]:
-    """Labels of one image.
+    """Turn the objects of one image into its labels.
 
     Args:
-        objects: the image's objects.
-        index_of: class name -> class index.
-        difficult: what a class is that occurs only as difficult objects; see
-            ``VocMultiLabel``.
+        objects: Objects of the image.
+        index_of: Index of each class name.
+        difficult: Policy for classes with difficult objects only; see ``VocMultiLabel``.
 
     Returns:
-        ``gt_label``, sorted; ``areas``, parallel to it, in square pixels;
-        ``gt_ignore``, sorted, where there is any. The area is that of the
-        class's largest object that is not difficult, or of its largest
-        difficult one where it has no other.
+        ``gt_label``, sorted; ``areas``, parallel to it, in square pixels; ``gt_ignore``, sorted,
+        if there is any. The area is that of the largest object of the class that is not
+        difficult, or of its largest difficult one if it has no other.
     """
     areas = largest_areas(item for item in objects if not item.difficult)
     only_difficult = {
@@ -60,32 +58,31 @@ def voc_labels(
 
 @DATASETS.register_module()
 class VocMultiLabel(MultiLabelData):
-    """A folder in PASCAL VOC's layout: an image's labels are the names of its objects.
+    """Read a folder in PASCAL VOC's layout; the labels of an image are the names of its objects.
 
-    The images of ``ImageSets/Main/<split>.txt`` are at ``JPEGImages/<id>.jpg``
-    (own data may also have .jpeg or .png) and their objects in
-    ``Annotations/<id>.xml``. Images keep the list's order. VOC 2007 has 5,011
-    images in trainval and 4,952 in test; VOC 2012 has 11,540 in trainval (5,717
-    train, 5,823 val) and 10,991 in test, whose labels are not public.
+    The images of ``ImageSets/Main/<split>.txt`` are at ``JPEGImages/<id>.jpg`` (own data may also
+    have .jpeg or .png) and their objects in ``Annotations/<id>.xml``. Images keep the order of
+    the list. VOC 2007 has 5,011 images in trainval and 4,952 in test; VOC 2012 has 11,540 in
+    trainval (5,717 train, 5,823 val) and 10,991 in test, whose labels are not public.
 
     Args:
-        data_root: the folder of one year, such as ``data/VOCdevkit/VOC2007``.
+        data_root: Folder of one year, such as ``data/VOCdevkit/VOC2007``.
         split: 'train', 'val', 'trainval', 'test' or the name of another list.
-        difficult: what a class is that occurs in an image only as objects
-            marked difficult: 'ignore' makes it neither positive nor negative,
-            as VOC's own evaluation does; 'negative'; 'positive'. A class with
-            an object that is not difficult is positive in any case.
-        labelled: False for a split without public labels: no XML file is read
-            and every class of every image is ignored.
-        classes, metainfo: class names in the order of their indices, for own
-            data; VOC's 20 by default.
-        filter_cfg, pipeline, ...: as in ``MultiLabelData``.
+        difficult: Policy for a class that occurs in an image only as objects marked difficult:
+            'ignore' makes it neither positive nor negative, as VOC's own evaluation does;
+            'negative'; 'positive'. A class with an object that is not difficult is always
+            positive.
+        labelled: False for a split without public labels: no XML file is read and every class of
+            every image is ignored.
+        classes, metainfo: Class names in the order of their indices, for own data; VOC's 20 by
+            default.
+        filter_cfg, pipeline, ...: As in ``MultiLabelData``.
 
     Raises:
-        FileNotFoundError: the split's list, the image folder, or the image or
-            XML file of a listed id is missing.
-        ValueError: ``difficult`` or ``split`` is out of range, a list or XML
-            file is not sound, or an object's class is not configured.
+        FileNotFoundError: The list of the split, the image folder, or the image or XML file of a
+            listed id is missing.
+        ValueError: ``difficult`` or ``split`` is out of range, a list or XML file is not valid,
+            or the class of an object is not configured.
     """
 
     METAINFO = dict(classes=VOC_CLASSES)
@@ -147,7 +144,7 @@ class VocMultiLabel(MultiLabelData):
         return join_path(self.data_root, 'Annotations', f'{image_id}.xml')
 
     def objects_of(self, image_id: str) -> list[VocObject]:
-        """Read an image's objects; errors as of :func:`read_objects`."""
+        """Read the objects of an image; raises as :func:`read_objects` does."""
         return read_objects(
             self._annotation(image_id),
             f'{self.ann_file} lists {image_id}; for a split without labels set labelled=False',

@@ -1,4 +1,4 @@
-"""Bring the rows of all processes together and count every image once."""
+"""Gathering of evaluation rows over all ranks, with every image counted once."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from .rows import EvaluationRows
 
 
 def _gather_shapes(rows: EvaluationRows) -> tuple[NDArray[np.int64], int]:
-    """Number of rows of each process (W,), and the number of classes they agree on."""
+    """Gather the number of rows of each rank (W,), and the common number of classes."""
     shape = torch.tensor(rows.scores.shape, dtype=torch.int64)
     shapes = torch.stack(all_gather(shape)).numpy()  # (W, 2)
     classes = np.unique(shapes[shapes[:, 0] > 0, 1])
     if classes.size == 0:
-        raise ValueError('there is nothing to evaluate: no process has seen a sample')
+        raise ValueError('there is nothing to evaluate: no rank has processed a sample')
     if classes.size > 1:
-        raise ValueError(f'all processes must score the same classes, got {classes.tolist()}')
+        raise ValueError(f'all ranks must score the same number of classes, got {classes.tolist()}')
     return shapes[:, 0], int(classes[0])
 
 
@@ -32,18 +32,17 @@ def _gather_column(column: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]
 
 
 def gather_rows(rows: EvaluationRows) -> tuple[EvaluationRows, NDArray[np.int64]]:
-    """Gather the rows of all processes, in the order in which the sampler dealt them.
+    """Gather the rows of all ranks in the order of the sampler.
 
-    Row i of process r of W has position i * W + r. A process may hold no row (of any K). The
-    rows travel as tensors padded to the longest process, on the device of the backend.
+    Row i of rank r of W has position i * W + r. A rank may hold no row (of any K). The rows are
+    sent as tensors padded to the longest rank, on the device of the backend.
 
     Returns:
-        The rows of all processes by ascending position, and their positions; the same in every
-        process.
+        The rows of all ranks by ascending position, and their positions; the same on every rank.
 
     Raises:
-        ValueError: No process has a row, or they disagree on the number of classes; raised in
-            every process alike.
+        ValueError: No rank has a row, or the ranks disagree on the number of classes; raised on
+            every rank.
     """
     lengths, num_classes = _gather_shapes(rows)
     longest, world_size = int(lengths.max()), get_world_size()
@@ -64,17 +63,17 @@ def unique_rows(
 ) -> tuple[EvaluationRows, str | None]:
     """Keep one row per image, ordered by ``sample_idx``.
 
-    The sampler repeats images to give every process equally many; the first row of an image
-    stays. Positions take the place of ``sample_idx`` where a row has none, or where the index
-    is not unique in the data set (a concatenated one): the rows at positions below ``size``.
+    The sampler repeats images to give every rank equally many; the first row of an image is kept.
+    Where a row has no ``sample_idx``, or where the index is not unique in the data set (a
+    concatenated one), the rows at positions below ``size`` are kept instead.
 
     Args:
         rows: N gathered rows, by ascending position.
-        position: Shape (N,), see :func:`gather_rows`.
+        position: Positions of the rows, see :func:`gather_rows`, shape (N,).
         size: Number of images in the data set.
 
     Returns:
-        The rows, and a sentence to log when their number or their index is not as expected.
+        The rows, and a warning if their number or their index is not as expected, else None.
     """
     in_data = np.flatnonzero(position < size)
     if (rows.sample_idx < 0).any():

@@ -1,4 +1,4 @@
-"""All multi-label metrics in one pass over the validation set."""
+"""Registered metric: all multi-label metrics in one pass over the validation set."""
 
 import logging
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from mmengine.logging import MMLogger
 
 from mmmsf.registry import METRICS
 
-from .build import build_report
 from .functional.average_precision import check_flavour
 from .functional.size_aware import COCO_SIZE_THRESHOLDS, SIZE_NAMES, check_size_thresholds
 from .gather import gather_rows, unique_rows
 from .rows import EvaluationRows, concat_rows, rows_from_samples
+from .summary import build_report
 from .tables import EvaluationReport
 
 
@@ -29,41 +29,41 @@ def _check_thresholds(thr: float | Sequence[float]) -> tuple[float, ...]:
 
 @METRICS.register_module()
 class MultiLabelMetric(BaseMetric):
-    """mAP, size-aware mAP, and CP CR CF1 OP OR OF1 at thresholds and for the top k.
+    """Compute mAP, size-aware mAP, and CP CR CF1 OP OR OF1 at thresholds and for the top k.
 
     All values are percentages, 0 to 100. Targets of -1 are ignored. Every image counts once,
-    however often the sampler deals it, and the number of processes does not change a result.
-    A class without a positive is left out of all class means and named in a warning.
+    however often the sampler repeats it, and the number of ranks does not change a result. A
+    class without a positive is left out of all class means and named in a warning.
 
-    Set ``keep_rows`` to find the gathered scores in ``rows`` afterwards.
+    With ``keep_rows = True`` the gathered rows are kept in ``rows`` after ``evaluate``.
 
     Results are ``mAP``, ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size without any
     positive has no entry), ``CP`` .. ``OF1`` and ``CP_top3`` .. ``OF1_top3``. After
-    ``evaluate``, ``report`` holds the per-class result in the main process.
+    ``evaluate``, ``report`` holds the per-class result on the main rank.
 
     Args:
-        thr: A score of at least this is a positive decision. Of a list, the first gives the
-            plain keys, and all give keys such as ``CF1_thr-0.30``.
-        topk: Also decide for this many highest scores of each image; ``None``: do not.
-        topk_gated: A top-k decision also needs a score of at least the first ``thr``, the way
-            the top-3 columns of ML-GCN (Chen et al., CVPR 2019) are made.
+        thr: Threshold; a score of at least this is a positive decision. Of a list, the first
+            gives the plain keys, and all give keys such as ``CF1_thr-0.30``.
+        topk: Number of highest scores of an image for the top-k keys; ``None`` for none.
+        topk_gated: Require of a top-k decision a score of at least the first ``thr`` too, as in
+            the top-3 columns of ML-GCN (Chen et al., CVPR 2019).
         ap_flavour: ``area``, ``voc11`` or ``voc``, see ``functional.average_precision``.
-        size_thresholds: Bounds in px^2 between small, medium and large; ``None``: no
+        size_thresholds: Bounds in px^2 between small, medium and large; ``None`` for no
             size-aware AP.
-        size_at: Whether the bounds apply to areas in the ``original`` image or at the network's
+        size_at: Apply the bounds to areas in the ``original`` image or at the network's
             ``input``.
-        out_dir: Folder for ``metrics.json`` and ``per_class.csv``; ``None``: write nothing.
+        out_dir: Folder for ``metrics.json`` and ``per_class.csv``; ``None`` writes nothing.
         classwise: Log the table of the classes too.
-        collect_device: Accepted for ``BaseMetric``; rows travel on the backend's own device.
-        prefix: Put before each key with a slash; ``None``: ``multi-label``.
-        class_thr: One threshold for each class, in class order, for further keys such as
-            ``CF1_tuned``; ``None``: no such keys.
-        min_positives: Classes with fewer positives are left out of all means and sums, and
-            named in a warning: a single image moves their AP by tens of points. They keep
-            their lines in the table and the files.
+        collect_device: Accepted for ``BaseMetric``; rows are gathered on the backend's own device.
+        prefix: Prefix of the keys, with a slash; ``None`` for ``multi-label``.
+        class_thr: One threshold per class, in class order, for further keys such as
+            ``CF1_tuned``; ``None`` for no such keys.
+        min_positives: Classes with fewer positives are left out of all means and sums, and named
+            in a warning: a single image moves their AP by tens of points. They keep their lines
+            in the table and the files.
 
     Raises:
-        ValueError: An argument has a value that is not allowed.
+        ValueError: An argument is out of its range.
     """
 
     default_prefix = 'multi-label'
@@ -109,7 +109,7 @@ class MultiLabelMetric(BaseMetric):
         self._logged: set[str] = set()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keep the compact rows of one batch; see ``rows.rows_from_samples`` for the entries.
+        """Store the compact rows of one batch; see ``rows.rows_from_samples`` for the entries.
 
         Raises:
             ValueError: A sample is incomplete, has a score that is not finite or a wrong target
@@ -128,18 +128,18 @@ class MultiLabelMetric(BaseMetric):
         self.results.append(rows)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Gather, drop repeated samples, compute in the main process and tell the others.
+        """Gather the rows, drop repeated samples, compute on the main rank and broadcast.
 
         Args:
-            size: Number of images in the data set; another number of different images seen is
+            size: Number of images in the data set; a different number of evaluated images is
                 logged as a warning.
 
         Returns:
-            The metrics with their prefix, the same in every process.
+            The metrics with their prefix, the same on every rank.
 
         Raises:
-            ValueError: No process has seen a sample.
-            RuntimeError: In the other processes, when the main process fails.
+            ValueError: No rank has processed a sample.
+            RuntimeError: On the other ranks, if the main rank fails.
         """
         try:
             rows, position = gather_rows(concat_rows(self.results))
@@ -159,11 +159,11 @@ class MultiLabelMetric(BaseMetric):
         broadcast_object_list(payload)
         received = payload[0]
         if not isinstance(received, dict):
-            raise RuntimeError(f'the evaluation failed in the main process: {received}')
+            raise RuntimeError(f'the evaluation failed on the main rank: {received}')
         return received
 
     def compute_metrics(self, results: list[EvaluationRows]) -> dict[str, float]:
-        """Compute, log and save the metrics of rows that hold every image once.
+        """Compute, log and save the metrics of rows with every image once.
 
         Returns:
             The metrics without prefix, 0 to 100.
@@ -191,7 +191,7 @@ class MultiLabelMetric(BaseMetric):
         return dict(self.report.summary)
 
     def _log_absent(self, report: EvaluationReport) -> None:
-        """Name, once, the classes and the sizes that have no or too few positives."""
+        """Log, once, the classes and the sizes without or with too few positives."""
         absent = [
             name for name, count in zip(report.classes, report.positives, strict=True) if count == 0
         ]
@@ -218,7 +218,7 @@ class MultiLabelMetric(BaseMetric):
             )
 
     def _class_names(self, num_classes: int) -> tuple[str, ...]:
-        """Names from the data set, or the class indices where it gives none."""
+        """Return the class names of the data set, or the class indices if it has none."""
         names = (self.dataset_meta or {}).get('classes')
         if names is None:
             return tuple(map(str, range(num_classes)))

@@ -1,4 +1,4 @@
-"""Scores and targets of a whole set in one plain file."""
+"""File of the scores and targets of a data set."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +15,14 @@ _FIELDS = ('names', 'classes', 'scores', 'targets', 'sizes')
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """N images, K classes.
+    """Hold scores and targets of N images and K classes.
 
     Attributes:
-        names: (N,) image paths.
-        classes: (K,) class names.
-        scores: (N, K) float32, 0 to 1.
-        targets: (N, K) int8: 1, 0, or -1 for ignored.
-        sizes: (N, K) int8: 0 unknown or none, 1 small, 2 medium, 3 large.
+        names: Image paths, shape (N,).
+        classes: Class names, shape (K,).
+        scores: Scores, 0 to 1, float32 (N, K).
+        targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
+        sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
     """
 
     names: NDArray[np.str_]
@@ -33,23 +33,28 @@ class Predictions:
 
     @classmethod
     def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
-        """Put the image paths (the index where there is none) and class names of ``dataset``
-        beside gathered rows.
+        """Join gathered rows with the image paths and class names of a data set.
+
+        Args:
+            rows: Rows with a valid ``sample_idx``.
+            dataset: Data set that the rows come from; an image without ``img_path`` is named by
+                its index.
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         return cls(np.array(names), np.array(list(classes)), rows.scores, rows.targets, rows.sizes)
 
     def save(self, path: str | Path) -> None:
-        """Write a compressed ``.npz``; nothing in it is pickled."""
+        """Write a compressed ``.npz`` without pickled objects."""
         np.savez_compressed(path, **asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> 'Predictions':
-        """Read what :meth:`save` wrote.
+        """Read a file of :meth:`save`.
 
         Raises:
-            ValueError: the file is no such archive; names the file and what is missing.
+            FileNotFoundError: ``path`` does not exist.
+            ValueError: The file is not such an archive; names the file and the missing arrays.
         """
         try:
             with np.load(path, allow_pickle=False) as archive:

@@ -1,4 +1,4 @@
-"""Compact rows of predictions and ground truth, read from the framework's data samples."""
+"""Compact rows of predictions and ground truth, read from MMPretrain's data samples."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,10 +12,13 @@ from .functional.validation import check_scores, check_targets
 
 
 class EvaluationRows(NamedTuple):
-    """N images of K classes.
+    """Hold predictions and ground truth of N images and K classes.
 
-    ``scores`` (N, K) float32; ``targets`` (N, K) int8, 1, 0 or -1; ``sizes`` (N, K) int8, 0 to
-    3 (see ``areas_to_sizes``); ``sample_idx`` (N,) int64, -1 where the sample had none.
+    Attributes:
+        scores: Scores, float32 (N, K).
+        targets: Targets, 1, 0 or -1, int8 (N, K).
+        sizes: Sizes 0 to 3, see ``areas_to_sizes``, int8 (N, K).
+        sample_idx: Index of the image in the data set, -1 if unknown, int64 (N,).
     """
 
     scores: NDArray[np.float32]
@@ -24,14 +27,14 @@ class EvaluationRows(NamedTuple):
     sample_idx: NDArray[np.int64]
 
     def take(self, index: NDArray[np.int64]) -> 'EvaluationRows':
-        """The rows at ``index``, in its order."""
+        """Select the rows at ``index``, in its order."""
         return EvaluationRows(
             self.scores[index], self.targets[index], self.sizes[index], self.sample_idx[index]
         )
 
 
 def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
-    """Put batches one below the other; no batch at all gives N = K = 0."""
+    """Concatenate batches; none at all gives N = K = 0."""
     if not parts:
         matrix = np.zeros((0, 0), dtype=np.int8)
         return EvaluationRows(
@@ -41,7 +44,7 @@ def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
 
 
 def sample_name(sample: dict[str, Any], position: int) -> str:
-    """The image path of a sample; without one its index, without that its place in the batch."""
+    """Name a sample by its image path, else by its index, else by its position in the batch."""
     if sample.get('img_path') is not None:
         return str(sample['img_path'])
     if sample.get('sample_idx') is not None:
@@ -69,12 +72,26 @@ def _matrix(
 
 
 def _tensor(value: Any) -> torch.Tensor:
-    """``torch.as_tensor``, which takes microseconds even where there is nothing to do."""
+    """Convert like ``torch.as_tensor``, which takes microseconds even for a tensor."""
     return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
 
 
-def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
-    """Targets (K,) of a sample, from ``gt_score`` or else from the indices in ``gt_label``."""
+def sample_target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
+    """Return the targets of a sample: ``gt_score``, else the multi-hot vector of ``gt_label``.
+
+    MMPretrain's own data sets give ``gt_label`` only, the indices of the positive classes.
+
+    Args:
+        sample: Data sample as a dict.
+        num_classes: Number of classes K.
+        name: Name of the sample in the messages.
+
+    Returns:
+        The values of ``gt_score`` as they are, or int8 (K,) of 1 and 0.
+
+    Raises:
+        ValueError: The sample has neither entry, or a label is not in [0, K).
+    """
     if sample.get('gt_score') is not None:
         return _tensor(sample['gt_score'])
     if sample.get('gt_label') is None:
@@ -90,7 +107,7 @@ def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor
 
 
 def _area_scale(sample: dict[str, Any], name: str) -> float:
-    """Area of the network's input over the area of the image file."""
+    """Divide the area of the network's input by that of the image file."""
     for key in ('ori_shape', 'img_shape'):
         if sample.get(key) is None:
             raise ValueError(f"size_at='input' needs {key} in every sample, none for {name}")
@@ -100,7 +117,7 @@ def _area_scale(sample: dict[str, Any], name: str) -> float:
 
 
 def _areas(sample: dict[str, Any], num_classes: int) -> NDArray[Any]:
-    """Areas (K,) of a sample, NaN where it gives none."""
+    """Return the areas (K,) of a sample, NaN where it gives none."""
     areas = sample.get('gt_area')
     if areas is None:
         return np.full(num_classes, np.nan)
@@ -130,7 +147,7 @@ def rows_from_samples(
     size_thresholds: Sequence[float] | None = None,
     size_at: str = 'original',
 ) -> EvaluationRows:
-    """Read one batch of B samples; the samples stay as they are and no memory is shared.
+    """Read one batch of B samples into new arrays.
 
     Args:
         samples: Dicts with ``pred_score`` (K,) and ``gt_score`` (K,) of 1, 0, -1, or
@@ -156,7 +173,8 @@ def rows_from_samples(
     scores = _matrix(predictions, 'pred_score', names, num_classes)
     check_scores(scores, names)
     given = [
-        _target(sample, num_classes, name) for sample, name in zip(samples, names, strict=True)
+        sample_target(sample, num_classes, name)
+        for sample, name in zip(samples, names, strict=True)
     ]
     targets = check_targets(_matrix(given, 'gt_score', names, num_classes), scores.shape, names)
     sizes = (

@@ -1,4 +1,4 @@
-"""The full result of one evaluation, with its tables and files."""
+"""Result of one evaluation, with its tables and files."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ THRESHOLD_KEYS = ('CP', 'CR', 'CF1', 'OP', 'OR', 'OF1')
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay cells out in columns: the first flush left, the others flush right."""
+    """Align cells in columns: the first flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -36,23 +36,24 @@ def _cell(value: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
-    """What one evaluation found about N images and K classes.
+    """Hold the result of one evaluation of N images and K classes.
 
     All rates are percentages, 0 to 100; NaN where they are undefined.
 
     Attributes:
         classes: K class names.
-        ap: Shape (K,), average precision.
-        ap_by_size: Shape (3, K), average precision of the small, medium and large positives;
-            ``None`` when sizes are off or unknown.
-        positives: Shape (K,), images with the class.
-        predicted: Shape (K,), images predicted at ``thr``; those that ignore the class excluded.
-        correct: Shape (K,), images predicted rightly at ``thr``.
-        precision: Shape (K,), at ``thr``; 0 for a class that is never predicted.
-        recall: Shape (K,), at ``thr``; NaN for a class without a positive.
-        thr: The threshold of the four entries above.
-        summary: The metrics by name, without prefix.
-        num_images: N.
+        ap: Average precision, shape (K,).
+        ap_by_size: Average precision of the small, medium and large positives, shape (3, K);
+            ``None`` if sizes are off or unknown.
+        positives: Number of images with the class, shape (K,).
+        predicted: Number of images predicted at ``thr``, without those that ignore the class,
+            shape (K,).
+        correct: Number of images predicted correctly at ``thr``, shape (K,).
+        precision: Precision at ``thr``; 0 for a class that is never predicted, shape (K,).
+        recall: Recall at ``thr``; NaN for a class without a positive, shape (K,).
+        thr: Threshold of the four entries above.
+        summary: Metrics by name, without prefix.
+        num_images: Number of images N.
     """
 
     classes: tuple[str, ...]
@@ -68,7 +69,7 @@ class EvaluationReport:
     num_images: int
 
     def _rates(self) -> dict[str, NDArray[np.float64]]:
-        """The per-class rates by column name, each (K,)."""
+        """Return the per-class rates by column name, each (K,)."""
         rates = {'AP': self.ap}
         if self.ap_by_size is not None:
             rates |= {
@@ -77,11 +78,11 @@ class EvaluationReport:
         return rates | {'precision': self.precision, 'recall': self.recall}
 
     def _counts(self) -> dict[str, NDArray[np.int64]]:
-        """The per-class counts by column name, each (K,)."""
+        """Return the per-class counts by column name, each (K,)."""
         return {'positives': self.positives, 'predicted': self.predicted, 'correct': self.correct}
 
     def summary_table(self) -> str:
-        """The mean average precisions in one line, then the rates of each kind of decision."""
+        """Format the mean average precisions, then the rates of each kind of decision."""
         means = [
             f'{key} {_cell(value)}' for key, value in self.summary.items() if key.startswith('mAP')
         ]
@@ -100,7 +101,7 @@ class EvaluationReport:
         )
 
     def class_table(self) -> str:
-        """One line per class: average precision, precision and recall at ``thr``, counts."""
+        """Format one line per class: average precision, precision and recall at ``thr``, counts."""
         rates, counts = self._rates(), self._counts()
         rows = [
             [
@@ -113,7 +114,7 @@ class EvaluationReport:
         return format_table(['class', *rates, *counts], rows)
 
     def save(self, directory: str | Path) -> None:
-        """Write ``metrics.json`` and ``per_class.csv`` into ``directory``, made if missing.
+        """Write ``metrics.json`` and ``per_class.csv`` to ``directory``, created if missing.
 
         The files hold unrounded percentages; an undefined one is ``null`` in the first and an
         empty cell in the second.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmmsf.evaluation import EvaluationReport, Predictions
-from mmmsf.evaluation.build import build_report
+from mmmsf.evaluation.summary import build_report
 from mmmsf.evaluation.functional import (
     check_scores_targets,
     summarize_counts,

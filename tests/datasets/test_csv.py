@@ -1,4 +1,4 @@
-"""Tables of paths and labels: labels, class order and every kind of bad row."""
+"""Tables of paths and labels: labels and class order."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,7 @@ GOOD = 'path,labels\nsub/b.jpg,dog;cat\na.jpg,\n"c,d.jpg",zebra | cat\n'
 @pytest.fixture
 def write(tmp_path):
     def write_file(content, name='t.csv'):
-        data = content if isinstance(content, bytes) else content.encode()
-        (tmp_path / name).write_bytes(data)
+        (tmp_path / name).write_text(content, newline='')
         return dict(ann_file=name, data_root=str(tmp_path), data_prefix='img')
 
     return write_file
@@ -65,53 +64,6 @@ def test_registered_and_filtered(write):
     assert type(data) is CsvMultiLabel and len(data) == 2
 
 
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        ('', r'line 1 must name the columns .* got \[\]'),
-        ('path,label\na.jpg,dog', r"line 1 must name the columns .* got \['path', 'label'\]"),
-        ('path,labels,path\na,b,c', 'line 1 must name the columns .* once each'),
-        ('path;labels\na.jpg;dog', 'line 1 must name the columns'),
-        ('path,labels\na.jpg,dog\n ,cat', 'line 3: the path is empty'),
-        ('path,labels\na.jpg,dog\nb.jpg', 'line 3 has 1 cells where the header has 2'),
-        ('path,labels\na.jpg,dog,cat', 'line 2 has 3 cells where the header has 2'),
-        (
-            'path,labels\na.jpg,dog\n\n./a.jpg,cat',
-            r"line 4: the path '\./a\.jpg' is already in line 2",
-        ),
-        ('path,labels\n../a.jpg,dog', r"line 2: file_name must stay inside .* got '\.\./a\.jpg'"),
-        ('path,labels\n/a.jpg,dog', 'line 2: file_name must stay inside'),
-        ('path,labels\na.jpg,dog;;cat', "line 2: a label is empty, got 'dog;;cat'"),
-        ('path,labels\na.jpg,dog;', 'line 2: a label is empty'),
-        ('path,labels\na.jpg,dog;cat;dog', 'line 2: a label occurs twice'),
-        ('path,labels\na.jpg,"dog', 'line 2 is not a sound row'),
-        (b'path,labels\na.jpg,dog\nb.jpg,\xff', 'line 3 is not UTF-8 text'),
-        ('path,labels\na.jpg,', 'there is no label in it'),
-        ('path,labels\n', 'there is no label in it'),
-    ],
-)
-def test_bad_table(write, content, message):
-    with pytest.raises(ValueError, match=message) as caught:
-        CsvMultiLabel(**write(content))
-    assert 't.csv' in str(caught.value)
-
-
-def test_header_alone(write):
-    with pytest.raises(ValueError, match=r't\.csv: no image is left of 0'):
-        CsvMultiLabel(**write('path,labels\n'), metainfo=dict(classes=['dog']))
-
-
 def test_unknown_class(write):
     with pytest.raises(ValueError, match=r"t\.csv: line 4: the labels \['zebra'\] are not among"):
         CsvMultiLabel(**write(GOOD), metainfo=dict(classes=['dog', 'cat']))
-
-
-@pytest.mark.parametrize('name', ['', 'a;b', 'a|b', ' a'])
-def test_class_that_no_cell_can_hold(write, name):
-    with pytest.raises(ValueError, match='classes of a table must not be empty'):
-        CsvMultiLabel(**write(GOOD), metainfo=dict(classes=['dog', 'cat', 'zebra', name]))
-
-
-def test_file_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'none\.csv: no such table; check'):
-        CsvMultiLabel(ann_file='none.csv', data_root=str(tmp_path))

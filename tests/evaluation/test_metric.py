@@ -356,7 +356,7 @@ def test_first_row_of_an_image_stays() -> None:
 
 
 def test_nothing_to_evaluate_is_an_error() -> None:
-    with pytest.raises(ValueError, match='no process has seen a sample'):
+    with pytest.raises(ValueError, match='no rank has processed a sample'):
         MultiLabelMetric().evaluate(0)
 
 

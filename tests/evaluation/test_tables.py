@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmmsf.evaluation import EvaluationReport
-from mmmsf.evaluation.build import build_report
+from mmmsf.evaluation.summary import build_report
 from mmmsf.evaluation.rows import EvaluationRows
 from mmmsf.evaluation.tables import format_table
 

@@ -56,9 +56,7 @@ def small_config(pipeline: list[dict[str, Any]] | None = None, **head: Any) -> C
 
 
 def write_checkpoint(path: Path, cfg: Config | None = None, **meta: Any) -> Path:
-    """Save a model of ``cfg`` with random weights and BatchNorm statistics; the weights are the
-    same on every call.
-    """
+    """Save a model of ``cfg`` with random weights and BatchNorm statistics, the same each time."""
     cfg = cfg or small_config()
     torch.manual_seed(0)
     model = build_model(cfg)

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mmmsf.datasets import VOC_CLASSES
+from mmmsf.registry import DATASETS
 
 
 def write_image(path: Path) -> None:
@@ -56,3 +58,24 @@ def make_voc(root: Path, split: str, num_images: int = 4) -> None:
         )
         (root / f'Annotations/{image_id}.xml').write_text(f'<annotation>{objects}</annotation>')
     (root / f'ImageSets/Main/{split}.txt').write_text('\n'.join(ids) + '\n')
+
+
+def build_dataset(kind: str, root: Path, **options: Any) -> Any:
+    """Build a data set through the registry, as a config does.
+
+    Args:
+        kind: 'coco' or 'voc' for the sets of this file, 'csv' for a table ``t.csv``.
+        root: Folder of the set.
+        options: Other or further arguments.
+    """
+    defaults: dict[str, dict[str, Any]] = dict(
+        coco=dict(
+            type='mmmsf.CocoMultiLabel',
+            ann_file='annotations/instances_val2014.json',
+            data_prefix='val2014',
+        ),
+        voc=dict(type='mmmsf.VocMultiLabel', split='val'),
+        csv=dict(type='mmmsf.CsvMultiLabel', ann_file='t.csv', data_prefix='val2014'),
+    )
+    common = dict(data_root=str(root), pipeline=[dict(type='mmmsf.LoadImage')])
+    return DATASETS.build({**defaults[kind], **common, **options})

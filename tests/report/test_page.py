@@ -14,6 +14,7 @@ from mmmsf.evaluation.functional import threshold_metrics
 from mmmsf.report.examples import find_image, find_mistakes, worst_pairs
 from mmmsf.report.numbers import check_comparable, name_runs, number_run
 from mmmsf.report.page import build_page
+from tests.helpers.small_predictions import make_mixed as make
 
 HOSTILE = (
     '<script>alert(1)</script>',
@@ -22,26 +23,6 @@ HOSTILE = (
     '$\\frac{1}{',
     "{{ 7 * 7 }} & 'quoted'",
 )
-
-
-def make(
-    classes: tuple[str, ...] = ('cat', 'dog', 'owl'),
-    num: int = 40,
-    seed: int = 0,
-    folder: Path | None = None,
-) -> Predictions:
-    """Predictions better than chance, two ignored targets, and images in ``folder``."""
-    rng = np.random.default_rng(seed)
-    targets = (np.random.default_rng(7).random((num, len(classes))) < 0.4).astype(np.int8)
-    targets[0, :2] = -1
-    scores = np.clip(0.5 * targets + 0.6 * rng.random(targets.shape), 0, 1).astype(np.float32)
-    scores[0, :2] = 0.99  # ignored, and so no mistake
-    names = [f'{i}.png' for i in range(num)]
-    if folder is not None:
-        for i, name in enumerate(names):
-            Image.new('RGB', (30, 20), (i, 100, 0)).save(folder / name)
-    sizes = np.where(targets == 1, 1 + np.arange(num)[:, None] % 3, 0).astype(np.int8)
-    return Predictions(np.array(names), np.array(classes), scores, targets, sizes)
 
 
 class _Page(HTMLParser):

@@ -14,7 +14,8 @@ from mmengine.config import Config
 from mmmsf.apis import MultiLabelInferencer, load_model
 from tests.helpers.run_tool import run_tool
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
-from tests.tools.test_tune_thresholds import make_predictions, make_training_data
+from tests.helpers.small_predictions import make_predictions
+from tests.helpers.small_training import make_training_data
 
 
 @pytest.fixture(scope='module')
@@ -239,3 +240,20 @@ def test_thresholds_of_the_caller(folder: Path, thresholds: Any, message: str) -
     loaded = load_model(folder / 'good.pth', device='cpu')
     with pytest.raises(ValueError, match=message):
         MultiLabelInferencer(loaded, thresholds=thresholds)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'host'), [((), '127.0.0.1'), (('--host', '0.0.0.0'), '0.0.0.0')]
+)
+def test_the_demo_serves_this_machine_and_limits_uploads(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], host: str
+) -> None:
+    gradio = pytest.importorskip('gradio')
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(gradio.Blocks, 'launch', lambda _, **options: seen.update(options))
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    done = run_tool(folder, 'demo/demo.py', 'good.pth', '--device', 'cpu', *arguments)
+    assert done.returncode == 0, done.stderr
+    assert seen['server_name'] == host
+    assert seen['max_file_size'] == '20mb'
+    assert seen['share'] is False

@@ -1,4 +1,4 @@
-"""Checking a dataset: facts of images, counts, duplicates and which benchmark it is."""
+"""Checking a data set: facts of images, counts, duplicates and recognition of benchmarks."""
 
 import json
 import re
@@ -17,13 +17,14 @@ from _check import (
 )
 from _check_text import MAX_NAMED, format_duplicates, format_summary
 from _official import recognize
+from mmpretrain.datasets import BaseDataset as MMPretrainDataset
 
 from mmmsf.datasets import COCO_CLASSES, VOC_CLASSES, CocoMultiLabel
 
 
 @pytest.fixture
 def images(tmp_path):
-    """Paths of images: good, a copy of it, another, broken, empty, missing."""
+    """Write images and return their paths: good, a copy of it, another, broken, empty, missing."""
     noise = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
     good, copy, other, broken, empty, missing = (
         tmp_path / f'{name}.jpg' for name in ('good', 'copy', 'other', 'broken', 'empty', 'gone')
@@ -97,6 +98,20 @@ def test_summary_without_a_readable_image(images):
     assert 'ignored' not in text
 
 
+def test_labels_of_a_set_without_gt_score():
+    """MMPretrain's own data sets give the class indices only."""
+
+    class Indices(MMPretrainDataset):
+        METAINFO = dict(classes=('x', 'y', 'z'))
+
+        def load_data_list(self):
+            return [dict(img_path='1.jpg', gt_label=[2, 0]), dict(img_path='2.jpg', gt_label=[])]
+
+    labels = SplitLabels.from_dataset('train', Indices(''))
+    np.testing.assert_array_equal(labels.targets, [[1, 0, 1], [0, 0, 0]])
+    assert labels.classes == ('x', 'y', 'z') and labels.paths == ('1.jpg', '2.jpg')
+
+
 def test_shared_and_repeated(images):
     facts = inspect_images(images)
     good, copy, other, _, _, missing = images
@@ -158,7 +173,10 @@ def test_recognize(classes, images, unlabelled, start):
     assert re.match(start, recognize(classes, images, unlabelled))
 
 
-@pytest.mark.parametrize('split, total, empty', [('train', 82_783, 702), ('val', 40_504, 367)])
+@pytest.mark.parametrize(
+    'split, total, empty',
+    [pytest.param('train', 82_783, 702, marks=pytest.mark.slow), ('val', 40_504, 367)],
+)
 def test_full_size_coco14(tmp_path, split, total, empty):
     step = total // empty
     without = set(range(0, step * empty, step))  # spread over the file

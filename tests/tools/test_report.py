@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmmsf.report import page as report_page
-from tests.report.test_page import make
+from tests.helpers.small_predictions import make_mixed as make
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/analysis/report.py'
 

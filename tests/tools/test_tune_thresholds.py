@@ -10,20 +10,19 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.checkpoint.thresholds import read_thresholds, store_thresholds
 from mmmsf.evaluation import Predictions
 from mmmsf.evaluation.functional import threshold_metrics
 from mmmsf.evaluation.functional.threshold_search import class_thresholds, overall_threshold
-from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
+from tests.helpers.small_checkpoint import CLASSES, write_checkpoint
+from tests.helpers.small_predictions import make_predictions
+from tests.helpers.small_training import make_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,21 +65,6 @@ def run_here(folder: Path, tool: str, *arguments: str) -> tuple[str, int]:
             status = stop.code if isinstance(stop.code, int) else 1
             out.write(str(stop.code))
     return out.getvalue(), status
-
-
-def make_predictions(path: Path, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> Predictions:
-    rng = np.random.default_rng(seed)
-    targets = rng.choice([-1, 0, 1], (60, len(classes)), p=[0.1, 0.6, 0.3]).astype(np.int8)
-    scores = (0.5 + 0.3 * rng.random(targets.shape) + 0.1 * targets).astype(np.float32)
-    data = Predictions(
-        np.array([f'{i}.jpg' for i in range(60)]),
-        np.array(classes),
-        scores,
-        targets,
-        np.zeros_like(targets),
-    )
-    data.save(path)
-    return data
 
 
 @pytest.fixture
@@ -197,38 +181,6 @@ def test_other_classes_and_formats_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match='carries no thresholds; make some'):
         read_thresholds(folder / 'x.pth')
     assert not (folder / 'y.pth').exists()
-
-
-def make_data(folder: Path) -> Config:
-    """Four images with labels and a config to test with."""
-    labels = ('cat', 'dog;tree', 'cat;dog;red bus', 'cup;tree')
-    rows = ['path,labels']
-    for i, names in enumerate(labels):
-        pixels = np.random.default_rng(i).integers(0, 256, (3, 5, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f'{i}.png'), cv2.resize(pixels, (80, 48)))
-        rows.append(f'{i}.png,{names}')
-    (folder / 'labels.csv').write_text('\n'.join(rows) + '\n')
-    cfg: Any = small_config()
-    cfg.test_dataloader.dataset.update(
-        ann_file=str(folder / 'labels.csv'), data_root=str(folder), classes=CLASSES, test_mode=True
-    )
-    cfg.test_cfg = dict()
-    cfg.test_evaluator = dict(type='mmmsf.MultiLabelMetric')
-    cfg.custom_hooks = [dict(type='mmmsf.ReportHook'), dict(type='mmmsf.ContactSheetHook')]
-    cfg.dump(folder / 'c.py')
-    return cfg
-
-
-def make_training_data(folder: Path, epochs: int, **changes: Any) -> Config:
-    """As :func:`make_data`, with training and validation on the same four images."""
-    cfg = make_data(folder)
-    cfg.val_dataloader, cfg.val_cfg, cfg.val_evaluator = cfg.test_dataloader, {}, cfg.test_evaluator
-    cfg.train_dataloader = cfg.test_dataloader
-    cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs)
-    cfg.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
-    cfg.merge_from_dict(changes)
-    cfg.dump(folder / 'c.py')
-    return cfg
 
 
 def test_testing_with_the_thresholds_of_a_checkpoint(folder: Path) -> None:

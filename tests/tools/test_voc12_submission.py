@@ -215,13 +215,13 @@ def test_archive_of_the_other_competition(archive):
 @pytest.mark.parametrize('content', [b'', b'no archive', b'\x1f\x8b'])
 def test_no_archive(tmp_path, content):
     (tmp_path / 'r.tar.gz').write_bytes(content)
-    with pytest.raises(ValueError, match=r'r\.tar\.gz: not a whole tar\.gz archive'):
+    with pytest.raises(ValueError, match=r'r\.tar\.gz: not a complete tar\.gz archive'):
         check_submission(tmp_path / 'r.tar.gz', IDS, 'comp1')
 
 
 def test_cut_or_missing_archive(archive, tmp_path):
     archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(ValueError, match='not a whole tar.gz'):
+    with pytest.raises(ValueError, match='not a complete tar.gz'):
         check_submission(archive, IDS, 'comp1')
     with pytest.raises(FileNotFoundError):
         check_submission(tmp_path / 'none.tar.gz', IDS, 'comp1')

@@ -1,4 +1,4 @@
-"""Facts about every image and label of a dataset, for ``check_data.py``."""
+"""Facts about every image and label of a data set, for ``check_data.py``."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -12,21 +12,22 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
 
+from mmmsf.datasets.base import score_vector
 from mmmsf.datasets.transforms import ImageReadError, decode_image
 
-CHUNK = 16  # images that a worker takes at a time
+CHUNK = 16  # images per task of a worker
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What opening one image showed.
+    """Hold the facts about one image file.
 
     Attributes:
-        path: the image.
-        width, height: in pixels, after EXIF rotation; 0 for a broken image.
-        digest: of the file's bytes; equal files have equal digests, and a file
-            that cannot be read has ''.
-        fault: why the image cannot be used, or ''.
+        path: Path of the image.
+        width: Width in pixels, after EXIF rotation; 0 for a broken image.
+        height: Height in pixels, likewise.
+        digest: Hash of the file's bytes; '' if the file cannot be read.
+        fault: Reason why the image cannot be used, or ''.
     """
 
     path: str
@@ -37,7 +38,7 @@ class ImageFacts:
 
 
 def inspect_image(path: str) -> ImageFacts:
-    """Open one image as ``LoadImage`` does; what is wrong goes into ``fault``."""
+    """Open one image as ``LoadImage`` does; an error is recorded in ``fault``."""
     try:
         content = fileio.get(path)
     except FileNotFoundError:
@@ -64,12 +65,12 @@ def inspect_images(
     """Open every distinct image once.
 
     Args:
-        paths: images; repeats are opened once.
-        workers: processes; 0 works in this one.
-        advance: called after each image, for a progress bar.
+        paths: Image paths; repeats are opened once.
+        workers: Number of processes; 0 works in this one.
+        advance: Callback after each image, for a progress bar.
 
     Returns:
-        Path -> facts, in the order of ``paths``.
+        Facts by path, in the order of ``paths``.
 
     Raises:
         ValueError: ``workers`` is negative.
@@ -93,13 +94,13 @@ def inspect_images(
 
 @dataclass(frozen=True, eq=False)
 class SplitLabels:
-    """Labels of N images, K classes.
+    """Hold the labels of a split of N images and K classes.
 
     Attributes:
-        name: of the split.
+        name: Name of the split.
         classes: K class names.
         paths: N image paths.
-        targets: int8 (N, K): 1, 0, or -1 for ignored.
+        targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
     """
 
     name: str
@@ -109,31 +110,35 @@ class SplitLabels:
 
     @classmethod
     def from_dataset(cls, name: str, dataset: BaseDataset) -> 'SplitLabels':
-        """Read all labels of a dataset; its pipeline does not run."""
+        """Read all labels of a data set without running its pipeline.
+
+        The targets are ``gt_score``, else those of ``gt_label`` (MMPretrain's own data sets).
+        """
+        classes = tuple(dataset.metainfo['classes'])
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-        return cls(
-            name,
-            tuple(dataset.metainfo['classes']),
-            tuple(str(info['img_path']) for info in infos),
-            np.stack([info['gt_score'] for info in infos]).astype(np.int8),
-        )
+        targets = [
+            info['gt_score'] if 'gt_score' in info else score_vector(len(classes), info['gt_label'])
+            for info in infos
+        ]
+        paths = tuple(str(info['img_path']) for info in infos)
+        return cls(name, classes, paths, np.stack(targets).astype(np.int8))
 
 
 @dataclass(frozen=True, eq=False)
 class SplitSummary:
-    """What there is to know about one split of N images and K classes.
+    """Hold the statistics of one split of N images and K classes.
 
     Attributes:
-        name: of the split.
+        name: Name of the split.
         classes: K class names.
-        num_images: N.
-        num_unlabelled: images without a positive class.
-        positives: (K,) images in which the class is positive.
-        ignored: (K,) images in which the class is neither positive nor negative.
-        histogram: (L,), how many images have 0, 1, ... L - 1 labels.
-        sizes: (M, 2), sorted by area, width and height in pixels of the M images
-            that could be opened.
-        faults: one message for each image that is missing or broken.
+        num_images: Number of images N.
+        num_unlabelled: Number of images without a positive class.
+        positives: Number of images in which the class is positive, shape (K,).
+        ignored: Number of images in which the class is neither positive nor negative, shape (K,).
+        histogram: Number of images with 0, 1, ... L - 1 labels, shape (L,).
+        sizes: Width and height in pixels of the M images that could be opened, sorted by area,
+            shape (M, 2).
+        faults: One message per missing or broken image.
     """
 
     name: str
@@ -151,8 +156,8 @@ def summarize_split(labels: SplitLabels, facts: Mapping[str, ImageFacts]) -> Spl
     """Count labels, sizes and faults of one split.
 
     Args:
-        labels: of the split.
-        facts: path -> facts of at least its images.
+        labels: Labels of the split.
+        facts: Facts by path, of at least its images.
     """
     num_labels = (labels.targets == 1).sum(axis=1)
     found = [facts[path] for path in labels.paths]
@@ -175,11 +180,12 @@ def summarize_split(labels: SplitLabels, facts: Mapping[str, ImageFacts]) -> Spl
 def find_shared(
     first: Sequence[str], second: Sequence[str], facts: Mapping[str, ImageFacts]
 ) -> list[tuple[str, str]]:
-    """Images of two splits that are the same file or files of equal content.
+    """Find the images of two splits that are the same file or files of equal content.
 
     Args:
-        first, second: the image paths of the splits.
-        facts: path -> facts of their images.
+        first: Image paths of one split.
+        second: Image paths of the other split.
+        facts: Facts by path, of their images.
 
     Returns:
         Pairs of a path of ``first`` and a path of ``second``.
@@ -196,7 +202,7 @@ def find_shared(
 
 
 def find_repeats(paths: Sequence[str], facts: Mapping[str, ImageFacts]) -> list[list[str]]:
-    """Groups of images within one split whose files have equal content."""
+    """Group the images within one split whose files have equal content."""
     count = Counter(facts[path].digest for path in dict.fromkeys(paths))
     groups = defaultdict(list)
     for path in dict.fromkeys(paths):

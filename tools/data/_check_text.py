@@ -1,4 +1,4 @@
-"""The text that tools/data/check_data.py prints."""
+"""Text output of ``check_data.py``."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from _official import recognize
 
 from mmmsf.evaluation.tables import format_table
 
-MAX_NAMED = 20  # pairs of duplicates that are written out
+MAX_NAMED = 20  # duplicates printed per pair of splits
 
 
 def _indent(text: str) -> str:
@@ -39,7 +39,7 @@ def _label_line(summary: SplitSummary) -> str:
 
 
 def format_summary(summary: SplitSummary) -> str:
-    """A paragraph and a table of classes about one split, and its faults by name."""
+    """Format the statistics of one split, its table of classes and its faults by name."""
     lines = [
         f'{summary.name}: {summary.num_images:,} images, {summary.num_unlabelled:,} without '
         'a label',
@@ -68,10 +68,10 @@ def format_summary(summary: SplitSummary) -> str:
 
 
 def format_duplicates(splits: Sequence[SplitLabels], facts: Mapping[str, ImageFacts]) -> str:
-    """Lines about equal files in two splits or twice in one; '' if there are none.
+    """Format lines about equal files in two splits or within one; '' if there are none.
 
-    Two splits of exactly the same images, such as a test that is the
-    validation set, are named once as such.
+    Two splits of exactly the same images, such as a test set that is the validation set, take
+    one line.
     """
     lines: list[str] = []
     for i, split in enumerate(splits):

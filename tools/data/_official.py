@@ -1,4 +1,4 @@
-"""The sizes of the public benchmarks, and which of them a split looks like."""
+"""Sizes of the public benchmarks, and recognition of their splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from mmmsf.datasets.categories import COCO_CLASSES, VOC_CLASSES
 
 @dataclass(frozen=True)
 class OfficialSplit:
-    """One split of a public benchmark.
+    """Describe one split of a public benchmark.
 
     Attributes:
-        name: of benchmark and split.
-        classes: its class names.
-        num_images: its images.
-        num_unlabelled: those without a label; None where it depends on how
-            difficult objects are taken, or is not public.
+        name: Name of benchmark and split.
+        classes: Class names.
+        num_images: Number of images.
+        num_unlabelled: Number of images without a label; None if it depends on the treatment of
+            difficult objects, or is not public.
     """
 
     name: str
@@ -37,16 +37,16 @@ OFFICIAL_SPLITS = (
 
 
 def recognize(classes: Sequence[str], num_images: int, num_unlabelled: int) -> str:
-    """Say which benchmark's split this is, by its classes and counts.
+    """Recognize the split of a public benchmark by its classes and counts.
 
     Args:
-        classes: class names in any order.
-        num_images: images of the split.
-        num_unlabelled: its images without a label.
+        classes: Class names in any order.
+        num_images: Number of images of the split.
+        num_unlabelled: Number of its images without a label.
 
     Returns:
-        One line: the split's name; or the name and what differs; or, where no
-        count fits, which official splits have these classes.
+        One line: the name of the split, with the difference if the counts deviate; if no count
+        fits, the official splits with these classes.
     """
     same_classes = [split for split in OFFICIAL_SPLITS if set(split.classes) == set(classes)]
     if not same_classes:

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -14,8 +16,8 @@ PAGE = 24  # images on one sheet
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Write what the pipeline makes of images spread evenly over a dataset, with '
-        'their labels, as contact sheets.'
+        description='Write contact sheets of augmented images, spread evenly over a data set, with '
+        'their labels.'
     )
     parser.add_argument('config', help='config file')
     parser.add_argument('--out-dir', required=True, metavar='DIR', help='folder for the sheets')
@@ -51,61 +53,71 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-    harden()
-
-    import numpy as np
+def build_dataset(args: argparse.Namespace) -> Any:
+    """Build the chosen data set with its pipeline up to packing."""
     from mmengine.registry import DefaultScope
-    from mmengine.runner import set_random_seed
 
-    import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.registry import DATASETS
-    from mmmsf.visualization import Tile, draw_contact_sheet
 
     cfg = load_config(args.config)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if cfg.get(f'{args.split}_dataloader') is None:
         raise SystemExit(f'error: {args.config} has no `{args.split}_dataloader`')
-    dataset_cfg = dict(cfg[f'{args.split}_dataloader'].dataset)
-    if 'pipeline' not in dataset_cfg:
+    dataset = dict(cfg[f'{args.split}_dataloader'].dataset)
+    if 'pipeline' not in dataset:
         raise SystemExit(
-            f'{args.config}: the {args.split} dataset is a {dataset_cfg["type"]} '
+            f'{args.config}: the {args.split} dataset is a {dataset["type"]} '
             'without a pipeline of its own; name the inner dataset in its place'
         )
-    # Packing turns pixels into tensors; what comes before it can be looked at
-    dataset_cfg['pipeline'] = [
-        step
-        for step in dataset_cfg['pipeline']
-        if not step['type'].split('.')[-1].startswith('Pack')
+    # Packing turns pixels into tensors; the steps before it give images
+    dataset['pipeline'] = [
+        step for step in dataset['pipeline'] if not step['type'].split('.')[-1].startswith('Pack')
     ]
-    set_random_seed(args.seed)
     try:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-            dataset = DATASETS.build(dataset_cfg)
+            return DATASETS.build(dataset)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: the {args.split} set of {args.config}: {error}') from error
-    classes = dataset.metainfo['classes']
 
-    def make_tile(index: int) -> Tile:
-        data = dataset[index]
-        image = np.clip(data['img'][..., ::-1], 0, 255).astype(np.uint8)  # BGR to RGB
-        ignored = [f'({classes[k]})' for k in data.get('gt_ignore', ())]
-        return Tile(
-            image,
-            Path(data['img_path']).name,
-            right=[classes[k] for k in data['gt_label']],
-            missed=ignored,
-        )
 
+def make_tile(data: dict[str, Any], classes: Sequence[str]) -> Any:
+    """Turn the output of the pipeline into a tile of a contact sheet."""
+    import numpy as np
+
+    from mmmsf.visualization import Tile
+
+    image = np.clip(data['img'][..., ::-1], 0, 255).astype(np.uint8)  # BGR to RGB
+    return Tile(
+        image,
+        Path(data['img_path']).name,
+        right=[classes[k] for k in data['gt_label']],
+        missed=[f'({classes[k]})' for k in data.get('gt_ignore', ())],
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    import numpy as np
+    from mmengine.runner import set_random_seed
+
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.visualization import draw_contact_sheet
+
+    set_random_seed(args.seed)
+    dataset = build_dataset(args)
     number = min(args.number, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, number).round().astype(int).tolist()
     out_dir = Path(args.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     for page, start in enumerate(range(0, number, PAGE), start=1):
         path = out_dir / f'{args.split}_{page:03d}.png'
-        tiles = [make_tile(index) for index in indices[start : start + PAGE]]
+        tiles = [
+            make_tile(dataset[index], dataset.metainfo['classes'])
+            for index in indices[start : start + PAGE]
+        ]
         draw_contact_sheet(tiles, size=args.size).save(path)
         print(f'{path}: {len(tiles)} images; green: labels, orange in brackets: ignored classes')
 

@@ -4,11 +4,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _cli import harden, load_config
 from mmengine.config import DictAction
+
+if TYPE_CHECKING:
+    from _check import SplitLabels
 
 SPLITS = ('train', 'val', 'test')
 
@@ -16,7 +20,7 @@ SPLITS = ('train', 'val', 'test')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Open every image of the train, val and test sets of a config; report counts, '
-        'sizes, broken files and duplicates, and say which benchmark it looks like. Exits with 1 '
+        'sizes, broken files and duplicates, and the benchmark it looks like. Exits with 1 '
         'if an image is missing or broken.'
     )
     parser.add_argument('config', help='config file')
@@ -39,17 +43,11 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-    harden()
-
-    from _check import SplitLabels, inspect_images, summarize_split
-    from _check_text import format_duplicates, format_summary
+def read_splits(args: argparse.Namespace) -> list['SplitLabels']:
+    """Read the labels of every data set of the config."""
+    from _check import SplitLabels
     from mmengine.registry import DefaultScope
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.registry import DATASETS
 
     cfg = load_config(args.config)
@@ -58,18 +56,33 @@ def main() -> None:
     splits = []
     for name in SPLITS:
         loader = cfg.get(f'{name}_dataloader')
-        if loader is not None:
-            dataset = dict(loader.dataset)
-            if 'pipeline' in dataset:  # not needed here, and may need what is not installed
-                dataset['pipeline'] = []
-            try:
-                with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-                    splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset)))
-            except (OSError, ValueError) as error:
-                raise SystemExit(f'error: the {name} set of {args.config}: {error}') from error
+        if loader is None:
+            continue
+        dataset = dict(loader.dataset)
+        if 'pipeline' in dataset:  # not needed here, and may need packages that are not installed
+            dataset['pipeline'] = []
+        try:
+            with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
+                splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset)))
+        except (OSError, ValueError) as error:
+            raise SystemExit(f'error: the {name} set of {args.config}: {error}') from error
     if not splits:
         raise SystemExit(f'{args.config} has none of {[f"{name}_dataloader" for name in SPLITS]}')
+    return splits
 
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    from _check import inspect_images, summarize_split
+    from _check_text import format_duplicates, format_summary
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+
+    splits = read_splits(args)
     paths = list(dict.fromkeys(path for split in splits for path in split.paths))
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress('images', *columns, console=Console(stderr=True)) as bar:

@@ -1,4 +1,4 @@
-"""The result files that the PASCAL VOC 2012 evaluation server takes."""
+"""Result files for the PASCAL VOC 2012 evaluation server."""
 
 import io
 import re
@@ -17,16 +17,16 @@ from mmmsf.utils.atomic_file import atomic_file
 COMPETITIONS = ('comp1', 'comp2')
 FOLDER = 'results/VOC2012/Main'
 ID_FORMAT = re.compile(r'\d{4}_\d{6}', re.ASCII)
-MAX_LINE = 100  # bytes; a longer one is no result
+MAX_LINE = 100  # bytes; a result line is shorter
 
 
 def result_name(comp: str, class_name: str) -> str:
-    """Path inside the archive of one class's scores."""
+    """Return the path inside the archive of the scores of one class."""
     return f'{FOLDER}/{comp}_cls_test_{class_name}.txt'
 
 
 def check_comp(comp: str) -> None:
-    """Refuse what is no classification competition of VOC 2012.
+    """Refuse an unknown classification competition of VOC 2012.
 
     Raises:
         ValueError: ``comp`` is not one of ``COMPETITIONS``.
@@ -46,16 +46,16 @@ def _check_format(ids: Sequence[str], where: str) -> None:
 
 
 def match_ids(found: Sequence[str], wanted: Sequence[str], where: str) -> list[int]:
-    """For each wanted id its place among the found ones.
+    """Return the position of each wanted id among the found ones.
 
     Args:
-        found: image ids in any order.
-        wanted: the official list.
-        where: what ``found`` comes from; opens the message.
+        found: Image ids in any order.
+        wanted: Official list of ids.
+        where: Source of ``found``; opens the message.
 
     Raises:
-        ValueError: the two are not the same ids once each; names those that
-            are of another form, occur twice, are missing or are surplus.
+        ValueError: The two are not the same ids once each; names the ids that are malformed,
+            repeated, missing or surplus.
     """
     _check_format(found, where)
     place: dict[str, int] = {}
@@ -81,11 +81,11 @@ def match_ids(found: Sequence[str], wanted: Sequence[str], where: str) -> list[i
 
 
 def read_test_ids(path: str) -> list[str]:
-    """The official list of test images.
+    """Read the official list of test images.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is empty, or an id is malformed or occurs twice.
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: The list is empty, or an id is malformed or occurs twice.
     """
     ids = read_image_set(path)
     if not ids:
@@ -95,18 +95,18 @@ def read_test_ids(path: str) -> list[str]:
 
 
 def align_scores(predictions: Predictions, ids: Sequence[str]) -> NDArray[np.float32]:
-    """The scores as the server wants them.
+    """Order the scores as the server expects them.
 
     Args:
-        predictions: of the N test images, in any order of images and classes.
+        predictions: Predictions of the N test images, images and classes in any order.
         ids: N image ids.
 
     Returns:
-        (N, 20), rows in the order of ``ids``, columns in that of ``VOC_CLASSES``.
+        Shape (N, 20), rows in the order of ``ids``, columns in that of ``VOC_CLASSES``.
 
     Raises:
-        ValueError: the images are not those of ``ids``, the classes are not
-            VOC's, or a score is NaN or infinite (names image and class).
+        ValueError: The images are not those of ``ids``, the classes are not VOC's, or a score is
+            NaN or infinite (names image and class).
     """
     classes = [str(name) for name in predictions.classes]
     if sorted(classes) != sorted(VOC_CLASSES):
@@ -132,19 +132,19 @@ def align_scores(predictions: Predictions, ids: Sequence[str]) -> NDArray[np.flo
 
 
 def _format_score(score: np.floating) -> str:
-    # The shortest digits that give the same number: rounding would make ties, which change AP
+    # The shortest digits that round-trip: rounding would make ties, which change AP
     return np.format_float_positional(score, unique=True, trim='0')
 
 
 def write_submission(
     path: str | Path, ids: Sequence[str], scores: NDArray[np.floating], comp: str = 'comp1'
 ) -> None:
-    """Write the archive, whole or not at all, and check it.
+    """Write the archive atomically and check it.
 
     Args:
-        path: the ``.tar.gz`` to write; replaced if it exists.
+        path: File to write (``.tar.gz``); replaced if it exists.
         ids: N image ids.
-        scores: (N, 20) finite scores in the order of ``VOC_CLASSES``, higher = surer.
+        scores: Finite scores in the order of ``VOC_CLASSES``, shape (N, 20).
         comp: 'comp1' for training on VOC 2012 data alone, 'comp2' with other data.
 
     Raises:
@@ -187,20 +187,20 @@ def _read_lines(content: bytes, where: str) -> tuple[list[str], list[float]]:
 
 
 def check_submission(path: str | Path, ids: Sequence[str], comp: str) -> NDArray[np.float64]:
-    """Read an archive back and check it; nothing is unpacked to disk.
+    """Read an archive back in memory and check it.
 
     Args:
-        path: the ``.tar.gz``.
+        path: Archive (``.tar.gz``).
         ids: N image ids.
         comp: 'comp1' or 'comp2'.
 
     Returns:
-        (N, 20) scores in the order of ``ids`` and ``VOC_CLASSES``.
+        Scores in the order of ``ids`` and ``VOC_CLASSES``, shape (N, 20).
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no archive, lacks one of the 20 files or has another,
-            or a file does not hold exactly the ids with a finite score each.
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: The file is not an archive, lacks one of the 20 files or has another one, or a
+            file does not hold exactly the ids with a finite score each.
     """
     check_comp(comp)
     columns = {}
@@ -219,7 +219,7 @@ def check_submission(path: str | Path, ids: Sequence[str], comp: str) -> NDArray
     except (tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f'{path}: not a whole tar.gz archive ({error})') from error
+        raise ValueError(f'{path}: not a complete tar.gz archive ({error})') from error
     wanted = [result_name(comp, name) for name in VOC_CLASSES]
     missing, surplus = sorted(set(wanted) - set(columns)), sorted(set(columns) - set(wanted))
     if missing or surplus:

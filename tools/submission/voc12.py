@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
         description='Turn predictions on the VOC 2012 test set into the archive that the '
         'evaluation server takes, and check it.'
     )
-    parser.add_argument('predictions', help='what tools/test.py --out FILE.npz wrote')
+    parser.add_argument('predictions', help='file of tools/test.py --out FILE.npz')
     parser.add_argument(
         '--ids',
         required=True,

@@ -1,8 +1,7 @@
-"""Drawing of the scaled-digits images: pure functions of a random generator.
+"""Rendering of the scaled-digits images: pure functions of a random generator.
 
-Everything here is ours; the handwriting is the UCI digits set as shipped with
-scikit-learn (``sklearn.datasets.load_digits``: 1,797 images of 8 x 8 values
-0 to 16).
+The handwriting is the UCI digits set as shipped with scikit-learn
+(``sklearn.datasets.load_digits``: 1,797 images of 8 x 8 values 0 to 16).
 """
 
 from dataclasses import dataclass
@@ -21,16 +20,21 @@ DARK = 120.0  # largest value of a background's channels under light digits
 
 @dataclass(frozen=True)
 class PlacedDigit:
-    """One drawn digit: its sample number, and its tight box (x, y, width, height) in pixels."""
+    """Hold one rendered digit.
+
+    Attributes:
+        index: Sample number in scikit-learn's set.
+        box: Tight box (x, y, width, height) in pixels.
+    """
 
     index: int
     box: tuple[int, int, int, int]
 
 
 def draw_sides(rng: np.random.Generator, count: int, low: int, high: int, law: str) -> list[int]:
-    """``count`` sides in pixels over [low, high], the largest first.
+    """Draw ``count`` sides in pixels from [low, high], the largest first.
 
-    They are uniform, or with ``law='log'`` log-uniform: more small ones.
+    They are uniform, or with ``law='log'`` log-uniform, which gives more small ones.
     """
     if law == 'log':
         sides = np.exp(rng.uniform(np.log(low), np.log(high + 1), size=count))
@@ -44,11 +48,11 @@ def place_squares(
     sides: list[int],
     image_size: int,
 ) -> list[tuple[int, int, int]]:
-    """Put squares on a canvas without overlap, in the order given.
+    """Place squares on a canvas without overlap, in the order given.
 
     Returns:
-        (x, y, side) of those squares that found a free position within
-        ``TRIES`` random tries; the first always does.
+        (x, y, side) of the squares that found a free position within ``TRIES`` random tries; the
+        first always does.
     """
     placed: list[tuple[int, int, int]] = []
     for side in sides:
@@ -63,11 +67,11 @@ def place_squares(
 
 
 def digit_alpha(grey: np.ndarray, side: int) -> np.ndarray:
-    """Opacity of a digit at a new size.
+    """Resize a digit and turn it into opacity.
 
     Args:
-        grey: (8, 8) values from 0 to 16.
-        side: new side in pixels.
+        grey: Values from 0 to 16, shape (8, 8).
+        side: New side in pixels.
 
     Returns:
         float64 (side, side) in [0, 1], smoothly interpolated.
@@ -78,16 +82,16 @@ def digit_alpha(grey: np.ndarray, side: int) -> np.ndarray:
 
 
 def tight_box(alpha: np.ndarray) -> tuple[int, int, int, int]:
-    """(x, y, width, height) of the pixels with opacity of at least ``VISIBLE``."""
+    """Return (x, y, width, height) of the pixels with an opacity of at least ``VISIBLE``."""
     rows, columns = np.nonzero(alpha >= VISIBLE)
     x, y = int(columns.min()), int(rows.min())
     return x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1
 
 
 def draw_background(rng: np.random.Generator, image_size: int, contrast: str) -> np.ndarray:
-    """A linear gradient between two related colours: float64 (S, S, 3) in 0 to 255.
+    """Draw a linear gradient between two related colours, float64 (S, S, 3) in 0 to 255.
 
-    The colours are any, or with ``contrast='light'`` dark ones.
+    With ``contrast='light'`` both colours are dark.
     """
     brightest = DARK if contrast == 'light' else 255.0
     first = rng.uniform(0, brightest, 3)
@@ -100,7 +104,7 @@ def draw_background(rng: np.random.Generator, image_size: int, contrast: str) ->
 
 
 def draw_clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np.ndarray:
-    """A copy of ``canvas`` (S, S, 3) with ``count`` strokes or blobs, fainter than any digit."""
+    """Copy ``canvas`` (S, S, 3) and add ``count`` strokes or blobs, fainter than any digit."""
     size = len(canvas)
     canvas = canvas.copy()
     for _ in range(count):
@@ -117,17 +121,17 @@ def draw_clutter(rng: np.random.Generator, canvas: np.ndarray, count: int) -> np
 
 
 def pick_colour(rng: np.random.Generator, behind: np.ndarray, contrast: str) -> np.ndarray:
-    """A random BGR colour that stands out.
+    """Draw a random BGR colour that contrasts with the pixels behind it.
 
     Args:
-        rng: consumed.
-        behind: (h, w, 3) pixels that the digit will cover.
-        contrast: ``'light'``: lighter than what it covers; ``'both'``: lighter
-            or darker.
+        rng: Generator; its state advances.
+        behind: Pixels that the digit will cover, shape (h, w, 3).
+        contrast: ``'light'`` for a colour lighter than ``behind``, ``'both'`` for lighter or
+            darker.
 
     Returns:
-        float64 (3,) whose luma is ``MIN_CONTRAST`` or more away from the mean
-        luma of ``behind``; white or black when random tries find none.
+        float64 (3,) whose luma differs by ``MIN_CONTRAST`` or more from the mean luma of
+        ``behind``; white or black when random tries find none.
     """
     luma = float((behind @ LUMA).mean())
     for colour in rng.uniform(0, 255, size=(16, 3)):
@@ -143,13 +147,13 @@ def render_image(
     pool: np.ndarray,
     spec: DigitSpec,
 ) -> tuple[np.ndarray, list[PlacedDigit]]:
-    """One image with 1 to ``spec.max_digits`` digits.
+    """Render one image with 1 to ``spec.max_digits`` digits.
 
     Args:
-        rng: consumed; the same state gives the same image.
-        images: (N, 8, 8) handwritten digits, values 0 to 16.
-        pool: the sample numbers that may be drawn.
-        spec: sizes, number and colours; see ``ScaledDigits``.
+        rng: Generator; the same state gives the same image.
+        images: Handwritten digits, values 0 to 16, shape (N, 8, 8).
+        pool: Sample numbers that may be drawn.
+        spec: Sizes, number and colours.
 
     Returns:
         uint8 BGR image (S, S, 3) and the digits in it, whose boxes are disjoint.

@@ -1,8 +1,6 @@
-"""Scaled digits: a small multi-label set whose objects come at very different sizes.
+"""Scaled digits: a small multi-label set with objects of very different sizes.
 
-It is drawn on the user's machine from data that scikit-learn ships, needs no
-download, and asks what the method is about: finding several objects of unlike
-scale in one image.
+The images are rendered locally from data that scikit-learn ships, so the set needs no download.
 """
 
 import os
@@ -20,33 +18,31 @@ from .write import write_digits
 
 @DATASETS.register_module()
 class ScaledDigits(CocoMultiLabel):
-    """Images of 1 to ``max_digits`` handwritten digits of many sizes on a coloured ground.
+    """Provide images of 1 to ``max_digits`` handwritten digits of many sizes on coloured ground.
 
-    The ten classes are '0' to '9'. The set is drawn on first use under
-    ``<data_root>/<size>px_seed<seed>_<hash>``, as PNG files with COCO instances
-    files; the hash covers all arguments below except ``split``, so different
-    arguments never share a folder, and equal ones give equal bytes. No
-    handwritten digit occurs in both splits. In a distributed run rank 0 writes
-    and the others wait.
+    The ten classes are '0' to '9'. The set is rendered on first use under
+    ``<data_root>/<size>px_seed<seed>_<hash>``, as PNG files with COCO instances files; the hash
+    covers all arguments below except ``split``, so different arguments never share a folder, and
+    equal ones give equal bytes. No handwritten digit occurs in both splits. In a distributed run
+    rank 0 writes and the other ranks wait for it.
 
     Args:
-        data_root: folder that holds the sets.
+        data_root: Folder that holds the sets.
         split: 'train' or 'val'.
-        num_images: images of both splits, ``dict(train=4000, val=1000)`` by default.
-        image_size: side of the square images in pixels.
-        min_digit: least side of a digit's square in pixels, 5 or more; its ink
-            is about as high and two thirds as wide.
-        max_digit: largest side of a digit's square in pixels.
-        max_digits: most digits in one image.
+        num_images: Images of both splits, ``dict(train=4000, val=1000)`` by default.
+        image_size: Side of the square images in pixels.
+        min_digit: Smallest side of a digit's square in pixels, 5 or more; its ink is about as
+            high and two thirds as wide.
+        max_digit: Largest side of a digit's square in pixels.
+        max_digits: Largest number of digits in an image.
         size_law: 'uniform' sides, or 'log' for log-uniform ones: more small digits.
-        contrast: 'light' digits on dark ground, or 'both' light on dark and dark on
-            light.
-        clutter: number of faint strokes and blobs behind the digits.
-        seed: of the drawing and of the division of the handwriting.
-        filter_cfg, pipeline, ...: as in ``MultiLabelData``.
+        contrast: 'light' digits on dark ground, or 'both' light on dark and dark on light.
+        clutter: Number of faint strokes and blobs behind the digits.
+        seed: Seed of the rendering and of the division of the handwriting.
+        filter_cfg, pipeline, ...: As in ``MultiLabelData``.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -89,13 +85,13 @@ class ScaledDigits(CocoMultiLabel):
         )
 
     def load_data_list(self) -> Sequence[dict]:
-        """Draw the set if it is not there yet, then read it like any COCO data."""
+        """Render the set if it does not exist yet, then read it like any COCO data."""
         if is_distributed():
             try:
                 if get_rank() == 0:
                     write_digits(self.digits_root, self.spec)
             finally:
                 barrier()
-        # Alone, or on a node that does not see rank 0's disk
+        # A single process, or a node without access to rank 0's disk
         write_digits(self.digits_root, self.spec)
         return super().load_data_list()

@@ -1,10 +1,10 @@
-"""What determines a scaled-digits set."""
+"""Parameters of a scaled-digits set."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-GENERATOR_VERSION = 1  # raise it with any change that alters the images or labels
+GENERATOR_VERSION = 1  # raise it with any change that alters images or labels
 SPLITS = ('train', 'val')
 SIZE_LAWS = ('uniform', 'log')
 CONTRASTS = ('light', 'both')
@@ -12,10 +12,10 @@ CONTRASTS = ('light', 'both')
 
 @dataclass(frozen=True)
 class DigitSpec:
-    """Everything that determines a scaled-digits set; the fields are ``ScaledDigits``' arguments.
+    """Hold the parameters of a scaled-digits set; the fields are ``ScaledDigits``' arguments.
 
     Raises:
-        ValueError: a field is out of its range; the message names it.
+        ValueError: A field is out of its range; names the field.
     """
 
     train: int = 4000
@@ -44,7 +44,7 @@ class DigitSpec:
 
     @property
     def folder(self) -> str:
-        """Folder name; another spec or generator version has another name."""
+        """Return the folder name, unique to these parameters and the generator version."""
         text = json.dumps([GENERATOR_VERSION, asdict(self)], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f'{self.image_size}px_seed{self.seed}_{digest}'

@@ -1,4 +1,4 @@
-"""Writing the scaled-digits set to disk, whole or not at all."""
+"""Atomic writing of a scaled-digits set to disk."""
 
 import json
 import os
@@ -17,20 +17,19 @@ from mmengine.utils import ProgressBar
 from .render import PlacedDigit, render_image
 from .spec import GENERATOR_VERSION, SPLITS, DigitSpec
 
-BAR_STEP = 250  # images between two steps of the progress bar
-TRAIN_SHARE = 0.8  # of the handwritten digits of each class
+BAR_STEP = 250  # images between two updates of the progress bar
+TRAIN_SHARE = 0.8  # share of the handwritten digits of each class
 
 
 def split_samples(targets: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Divide the handwritten digits between the splits, class by class.
 
     Args:
-        targets: (N,) class of each sample.
-        seed: of the shuffle.
+        targets: Class of each sample, shape (N,).
+        seed: Seed of the shuffle.
 
     Returns:
-        Split name -> sorted sample numbers; disjoint, ``TRAIN_SHARE`` of each
-        class in train.
+        Sorted sample numbers of each split; disjoint, ``TRAIN_SHARE`` of each class in train.
     """
     rng = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
@@ -48,11 +47,10 @@ def coco_records(
     targets: np.ndarray,
     first_id: int,
 ) -> list[dict[str, Any]]:
-    """COCO annotations of one image.
+    """Make the COCO annotations of one image.
 
-    ``area`` is width x height of the tight box in square pixels, so that it
-    grows with the size of the digit and not with the weight of the pen.
-    ``digit_index`` is the scikit-learn sample.
+    ``area`` is width x height of the tight box in square pixels, so that it grows with the size
+    of the digit and not with the weight of the pen. ``digit_index`` is the scikit-learn sample.
     """
     return [
         dict(
@@ -68,13 +66,40 @@ def coco_records(
     ]
 
 
-def write_split(folder: Path, spec: DigitSpec, split: str, bar: ProgressBar) -> None:
-    """Draw one split: ``<folder>/<split>/*.png`` and its instances file.
+def annotation_file(folder: Path, split: str) -> Path:
+    """Return the path of a split's instances file in the folder of a set."""
+    return folder / 'annotations' / f'instances_{split}.json'
+
+
+def write_annotations(path: Path, spec: DigitSpec, images: list[dict], annotations: list) -> None:
+    """Write the COCO instances file of one split and flush it to disk.
 
     Raises:
-        OSError: an image or the file cannot be written.
+        OSError: The file cannot be written.
     """
-    from sklearn.datasets import load_digits  # takes 2 s to import, used once
+    content = dict(
+        info=dict(description='scaled digits', generator_version=GENERATOR_VERSION, **asdict(spec)),
+        licenses=[],
+        images=images,
+        annotations=annotations,
+        categories=[
+            dict(id=digit + 1, name=str(digit), supercategory='digit') for digit in range(10)
+        ],
+    )
+    path.parent.mkdir(exist_ok=True)
+    with path.open('w', encoding='utf-8') as stream:
+        json.dump(content, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_split(folder: Path, spec: DigitSpec, split: str, bar: ProgressBar) -> None:
+    """Render one split: ``<folder>/<split>/*.png`` and its instances file.
+
+    Raises:
+        OSError: An image or the file cannot be written.
+    """
+    from sklearn.datasets import load_digits  # slow to import, and needed once
 
     source = load_digits()
     pool = split_samples(source.target, spec.seed)[split]
@@ -95,55 +120,34 @@ def write_split(folder: Path, spec: DigitSpec, split: str, bar: ProgressBar) -> 
             bar.update(BAR_STEP)
     if len(images) % BAR_STEP:
         bar.update(len(images) % BAR_STEP)
-    categories = [dict(id=digit + 1, name=str(digit), supercategory='digit') for digit in range(10)]
-    info = dict(description='scaled digits', generator_version=GENERATOR_VERSION, **asdict(spec))
-    path = annotation_file(folder, split)
-    path.parent.mkdir(exist_ok=True)
-    with path.open('w', encoding='utf-8') as stream:
-        json.dump(
-            dict(
-                info=info,
-                licenses=[],
-                images=images,
-                annotations=annotations,
-                categories=categories,
-            ),
-            stream,
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def annotation_file(folder: Path, split: str) -> Path:
-    """Where a split's instances file lies under a spec's folder."""
-    return folder / 'annotations' / f'instances_{split}.json'
+    write_annotations(annotation_file(folder, split), spec, images, annotations)
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether ``folder`` is a finished set. A folder gets its name only when it is."""
+    """Return True if ``folder`` is a complete set."""
     return all(annotation_file(folder, split).is_file() for split in SPLITS)
 
 
 def write_digits(data_root: str | os.PathLike, spec: DigitSpec) -> Path:
-    """Make sure that the set of ``spec`` lies under ``data_root``.
+    """Write the set of ``spec`` under ``data_root`` unless it exists.
 
-    It is written to a hidden sibling folder and renamed when finished, so a
-    killed run leaves nothing that could pass for data. When another process
-    finishes first, its set is used; both are equal.
+    It is written to a hidden sibling folder and renamed when complete, so that a killed run
+    leaves nothing that could pass for data. When another process finishes first, its set is used;
+    both are equal.
 
     Returns:
-        The set's folder.
+        The folder of the set.
 
     Raises:
-        OSError: the set cannot be written.
-        ValueError: a folder of this name is there but not whole.
+        OSError: The set cannot be written.
+        ValueError: A folder of this name exists but is incomplete.
     """
     folder = Path(data_root) / spec.folder
     if is_complete(folder):
         return folder
     if folder.is_dir() and any(folder.iterdir()):
         raise ValueError(
-            f'{folder} is there but lacks annotation files; delete it, it is then written anew'
+            f'{folder} exists but lacks annotation files; delete it, then it is written again'
         )
     print_log(
         f'writing {spec.train + spec.val} images of scaled digits to {folder}', logger='current'
@@ -157,18 +161,18 @@ def write_digits(data_root: str | os.PathLike, spec: DigitSpec) -> Path:
         sys.stderr.write('\n')
         _publish(partial, folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)  # nothing is left of it after a rename
+        shutil.rmtree(partial, ignore_errors=True)  # gone after the rename
     return folder
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    """Rename ``partial`` to ``folder``, unless another process did so with its own."""
+    """Rename ``partial`` to ``folder``, unless another process was faster."""
     try:
         os.rename(partial, folder)
     except OSError:
         if not is_complete(folder):
             raise
-    if os.name == 'posix':  # the rename itself must reach the disk
+    if os.name == 'posix':  # flush the rename itself
         handle = os.open(folder.parent, os.O_RDONLY)
         try:
             os.fsync(handle)

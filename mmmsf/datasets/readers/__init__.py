@@ -1,1 +1,1 @@
-"""Readers of annotation files; each checks what it reads and names the file and the fault."""
+"""Readers of annotation files; every error names the file, the fault and the remedy."""

@@ -1,9 +1,8 @@
-"""Parsed annotations, kept in a file so that the next start need not parse them again.
+"""On-disk cache of parsed annotations, keyed by the content of the annotation file.
 
-A file of the cache is named after the content that it was made from, so it cannot be stale: an
-annotation file that changes has another name here, wherever it lies and whatever its date. Files
-are complete or not there at all, hold plain arrays (reading one runs no code), and may be deleted
-at any time.
+A cache file is named after the hash of the content it was made from, so it cannot be stale, and
+path and date of the annotation file do not matter. Files are written atomically, hold plain arrays
+(reading one runs no code), and may be deleted at any time.
 """
 
 import functools
@@ -20,20 +19,19 @@ from mmmsf.utils.atomic_file import atomic_file
 
 from .packed_labels import LabelTable
 
-# Part of every file's name: raise it when the arrays, or the rules that make them, change.
+# Part of every file name: raise it when the arrays, or the rules that make them, change.
 FORMAT = 1
-# Below, parsing takes milliseconds and a file in the cache would be litter.
-MIN_BYTES = 1 << 20
+MIN_BYTES = 1 << 20  # smaller files are parsed in milliseconds
 
 
 def default_cache_dir() -> str:
-    """``$MMMSF_CACHE_DIR``, else ``mmmsf`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return ``$MMMSF_CACHE_DIR``, else ``mmmsf`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     base = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
     return os.environ.get('MMMSF_CACHE_DIR') or os.path.join(base, 'mmmsf')
 
 
 def cache_path(cache_dir: str, content: bytes) -> str:
-    """The file that caches ``content``: named by its SHA-256 and ``FORMAT``."""
+    """Return the path of the file that caches ``content``, named by its SHA-256 and ``FORMAT``."""
     digest = hashlib.sha256(content).hexdigest()
     return os.path.join(os.path.expanduser(cache_dir), f'labels-v{FORMAT}-{digest}.npz')
 
@@ -44,19 +42,19 @@ def _warn_once(message: str) -> None:
 
 
 def read_cache(path: str) -> LabelTable | None:
-    """The table in ``path``, or None if there is none or it is damaged (logged)."""
+    """Read the table in ``path``; None if it does not exist or is corrupt (logged)."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            # np.load alone does not say for whom a file was made; a copy may have another's name
+            # A copied file may carry the name of another
             if file['made_for'].item() != os.path.basename(path):
                 raise ValueError('made for another file')
             return LabelTable.from_arrays({name: file[name] for name in file.files})
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:  # whatever broke it, the annotations themselves are there
+    except Exception as error:  # a corrupt cache is never fatal: the annotations are there
         print_log(
-            f'{path}: this cache file is not read ({type(error).__name__}: {error}); the '
-            'annotations are parsed again',
+            f'{path}: corrupt cache file ({type(error).__name__}: {error}); the annotations are '
+            'parsed again',
             logger='current',
             level=logging.WARNING,
         )
@@ -64,9 +62,9 @@ def read_cache(path: str) -> LabelTable | None:
 
 
 def write_cache(path: str, table: LabelTable) -> None:
-    """Write ``path`` in one step: another process sees all of it or nothing.
+    """Write ``path`` atomically.
 
-    A folder that cannot be written, or a full disk, is logged once a folder and no error.
+    A folder that cannot be written or a full disk is logged, once per folder, and not an error.
     """
     folder, name = os.path.split(path)
     arrays: dict[str, Any] = table.to_arrays()
@@ -86,13 +84,12 @@ def cached_table(
     parse: Callable[[], LabelTable],
     cache_dir: str | None,
 ) -> LabelTable:
-    """The table of ``content``, from the cache if it is there.
+    """Return the table of an annotation file, from the cache if possible.
 
     Args:
-        content: the annotation file.
-        parse: makes its table; what it raises is raised, and nothing is cached.
-        cache_dir: folder of the cache; None neither reads nor writes one. Content of less than
-            ``MIN_BYTES`` is not cached.
+        content: Bytes of the annotation file; fewer than ``MIN_BYTES`` are not cached.
+        parse: Parser of ``content``; its errors propagate, and nothing is cached then.
+        cache_dir: Folder of the cache; None disables it.
     """
     if cache_dir is None or len(content) < MIN_BYTES:
         return parse()

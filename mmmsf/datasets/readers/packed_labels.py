@@ -1,4 +1,4 @@
-"""The labels of a whole set in a few arrays, and the items of a dataset read from them."""
+"""Labels of a data set packed into a few arrays, and a sequence of items that reads them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,17 @@ def _check_ends(name: str, ends: np.ndarray, length: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """File names and labels of N images with M labels in all, in read-only arrays.
+    """Hold file names and labels of N images, M labels in all, in read-only arrays.
 
     Row i of a packed array is ``values[ends[i - 1]:ends[i]]`` (from 0 for the first).
 
     Attributes:
-        classes: class names in the order of their indices.
-        names: uint8, the UTF-8 file names of all images, one after another.
-        name_ends: int64 (N,), where each name ends in ``names``.
-        labels: int32 (M,), class indices, ascending and distinct in each image.
-        areas: float64 (M,), parallel to ``labels``: the class's largest instance in square
-            pixels, NaN if unknown.
-        label_ends: int64 (N,), where each image's labels end in ``labels``.
+        classes: Class names in the order of their indices.
+        names: UTF-8 file names of all images, concatenated, uint8.
+        name_ends: Ends of the names in ``names``, int64 (N,).
+        labels: Class indices, ascending and distinct in each image, int32 (M,).
+        areas: Largest instance of each label in square pixels, NaN if unknown, float64 (M,).
+        label_ends: Ends of the images' labels in ``labels``, int64 (N,).
     """
 
     classes: tuple[str, ...]
@@ -61,11 +60,11 @@ class LabelTable:
         """Gather instances into labels.
 
         Args:
-            classes: class names.
-            file_names: of the N images.
-            rows: (I,), image of each instance, 0 to N - 1.
-            labels: (I,), its class index.
-            areas: (I,), its area in square pixels, NaN if unknown.
+            classes: Class names.
+            file_names: File names of the N images.
+            rows: Image of each of I instances, 0 to N - 1, shape (I,).
+            labels: Class index of each instance, shape (I,).
+            areas: Area of each instance in square pixels, NaN if unknown, shape (I,).
         """
         # surrogatepass: JSON can hold half of a surrogate pair, and so can a file's name
         encoded = [name.encode('utf-8', 'surrogatepass') for name in file_names]
@@ -85,16 +84,16 @@ class LabelTable:
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Plain arrays that ``from_arrays`` takes back, to be written to a file."""
+        """Return plain arrays for a file; ``from_arrays`` restores the table from them."""
         classes = np.frombuffer(json.dumps(self.classes).encode(), np.uint8)
         return dict(classes=classes, **{name: getattr(self, name) for name in self.DTYPES})
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> 'LabelTable':
-        """The table that ``to_arrays`` wrote.
+        """Restore a table from the arrays of ``to_arrays``.
 
         Raises:
-            ValueError: an array is missing, of another kind, or does not fit the others.
+            ValueError: An array is missing, has another type, or does not fit the others.
         """
         missing = sorted({'classes', *cls.DTYPES} - set(arrays))
         if missing:
@@ -121,10 +120,10 @@ class LabelTable:
         return table
 
     def reordered(self, classes: Sequence[str]) -> 'LabelTable':
-        """The same labels under another order of the classes.
+        """Return the same labels under another order of the classes.
 
         Args:
-            classes: a permutation of ``self.classes``.
+            classes: Permutation of ``self.classes``.
         """
         if tuple(classes) == self.classes:
             return self
@@ -136,15 +135,15 @@ class LabelTable:
 
 
 class LabelItems(Sequence):
-    """Some images of a ``LabelTable`` as the items that ``MultiLabelData`` describes.
+    """Present images of a ``LabelTable`` as the items that ``MultiLabelData`` describes.
 
-    An item is made when it is asked for, so nothing but the arrays is kept, in pages that forked
-    workers share.
+    Items are made on access, so only the arrays stay in memory, in pages that forked workers
+    share.
 
     Args:
-        table: the labels.
-        prefix: folder of the images.
-        rows: int64, the images of the table that are in the list; all by default.
+        table: Labels.
+        prefix: Folder of the images.
+        rows: Images of the table that are in the list, int64; all by default.
     """
 
     def __init__(self, table: LabelTable, prefix: str, rows: np.ndarray | None = None) -> None:
@@ -162,7 +161,7 @@ class LabelItems(Sequence):
     def __getitem__(self, index: slice) -> 'LabelItems': ...
 
     def __getitem__(self, index: int | slice) -> 'dict[str, Any] | LabelItems':
-        """One item, or with a slice the list of several."""
+        """Return one item, or with a slice a sequence of several."""
         if isinstance(index, slice):
             return LabelItems(self.table, self.prefix, self.rows[index])
         row, table = int(self.rows[index]), self.table
@@ -174,15 +173,15 @@ class LabelItems(Sequence):
         )
 
     def select(self, indices: Sequence[int]) -> 'LabelItems':
-        """The items at ``indices``, negative ones counted from the end.
+        """Select the items at ``indices``, negative ones counted from the end.
 
         Raises:
-            IndexError: an index is out of range.
+            IndexError: An index is out of range.
         """
         return LabelItems(self.table, self.prefix, self.rows[np.asarray(indices, dtype=np.int64)])
 
     def labelled(self) -> 'LabelItems':
-        """The items that have a label."""
+        """Select the items that have a label."""
         counts = np.diff(self.table.label_ends, prepend=0)
         return LabelItems(self.table, self.prefix, self.rows[counts[self.rows] > 0])
 

@@ -1,32 +1,31 @@
-"""The files of the VOC layout: image-set lists and one XML file per image."""
+"""Files of the VOC layout: image-set lists and one XML file per image."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
-from xml.etree import ElementTree
-from xml.parsers import expat
+from xml.etree.ElementTree import Element, ParseError
 
 import mmengine.fileio as fileio
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
-from .text import read_content, read_text
+from .files import read_content, read_text
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
-Box = tuple[float, float, float, float]
-
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 BOX_SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
 @dataclass(frozen=True)
 class VocObject:
-    """One object of an image.
+    """Hold one object of an image.
 
     Attributes:
-        name: its class.
-        difficult: whether the annotators marked it as hard to recognise.
-        box: (x1, y1, x2, y2), edges in pixels from the image's corner, or None.
-            Both border pixels belong to a VOC box and count from 1, so x1 is
-            xmin - 1 and x2 is xmax.
+        name: Class name.
+        difficult: True if the annotators marked it as hard to recognise.
+        box: Edges (x1, y1, x2, y2) in pixels from the image's corner, or None. VOC counts pixels
+            from 1 and includes both border pixels, so x1 is xmin - 1 and x2 is xmax.
     """
 
     name: str
@@ -35,7 +34,7 @@ class VocObject:
 
     @property
     def area(self) -> float:
-        """Of the box in square pixels, NaN without one."""
+        """Return the area of the box in square pixels, NaN without one."""
         if self.box is None:
             return math.nan
         left, top, right, bottom = self.box
@@ -43,15 +42,15 @@ class VocObject:
 
 
 def read_image_set(path: str) -> list[str]:
-    """Image ids of a list file, in its order.
+    """Read the image ids of a list file, in its order.
 
-    A line holds an id; a second column of -1, 0 or 1, as in the lists of single
-    classes, is passed over, as are blank lines.
+    A line holds an id; a second column of -1, 0 or 1, as in the lists of single classes, is
+    ignored, as are blank lines.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a line is something else, an id contains a path separator,
-            or an id occurs twice; the message names file and line.
+        FileNotFoundError: ``path`` does not exist.
+        ValueError: A line is not of this form, an id contains a path separator, or an id occurs
+            twice; names the file and the line.
     """
     ids: list[str] = []
     first_line: dict[str, int] = {}
@@ -81,11 +80,11 @@ def read_image_set(path: str) -> list[str]:
 
 
 def list_images(folder: str) -> dict[str, str]:
-    """Image id -> file name, from one listing of the image folder.
+    """List an image folder as a dict from image id to file name.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: two files have the same id.
+        FileNotFoundError: ``folder`` does not exist.
+        ValueError: Two files have the same id.
     """
     if not fileio.isdir(folder):
         raise FileNotFoundError(f'{folder}: no such image folder; check data_root')
@@ -102,44 +101,36 @@ def list_images(folder: str) -> dict[str, str]:
     return names
 
 
-class _DoctypeError(Exception):
-    pass
+def parse_xml(content: bytes, path: str) -> Element:
+    """Parse an untrusted XML file.
 
+    A document type declaration is refused, and with it every entity that could expand without
+    end or name another file.
 
-def _refuse_doctype(*_: object) -> None:
-    raise _DoctypeError
+    Args:
+        content: Bytes of the file.
+        path: File name for the messages.
 
-
-def parse_xml(content: bytes, path: str) -> ElementTree.Element:
-    """Root element of an XML file from anywhere.
-
-    A document type declaration is refused, and with it everything that makes
-    XML dangerous: entities that expand without end or name other files.
+    Returns:
+        The root element.
 
     Raises:
-        ValueError: not well-formed, or it declares a document type.
+        ValueError: ``content`` is not well-formed or declares a document type.
     """
-    builder = ElementTree.TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
     try:
-        parser.Parse(content, True)
-    except _DoctypeError as error:
+        return fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
         raise ValueError(
             f'{path}: refused, an annotation must not declare a document type '
             '(<!DOCTYPE ...>); remove the declaration'
         ) from error
-    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two: its encoding
+    except (ParseError, LookupError, ValueError) as error:  # the latter two: its encoding
         raise ValueError(
             f'{path}: not well-formed XML ({error}); fetch the annotation again'
         ) from error
-    return builder.close()
 
 
-def _read_box(element: ElementTree.Element, where: str) -> Box | None:
+def _read_box(element: Element, where: str) -> Box | None:
     box = element.find('bndbox')
     if box is None:
         return None
@@ -158,7 +149,7 @@ def _read_box(element: ElementTree.Element, where: str) -> Box | None:
     return left - 1, top - 1, right, bottom
 
 
-def _read_object(element: ElementTree.Element, where: str) -> VocObject:
+def _read_object(element: Element, where: str) -> VocObject:
     for tag in ('name', 'difficult', 'bndbox'):
         count = len(element.findall(tag))
         if count > 1:
@@ -172,23 +163,22 @@ def _read_object(element: ElementTree.Element, where: str) -> VocObject:
     return VocObject(name, difficult == '1', _read_box(element, where))
 
 
-def read_objects(path: str, hint: str = 'check data_root') -> list[VocObject]:
-    """The objects of one annotation file.
+def read_objects(path: str, remedy: str = 'check data_root') -> list[VocObject]:
+    """Read the objects of one annotation file.
 
-    An object without ``<difficult>`` is not difficult. Parts of an object
-    (VOC's person layout) are not objects.
+    An object without ``<difficult>`` is not difficult. Parts of an object (VOC's person layout)
+    are not objects.
 
     Args:
-        path: the file.
-        hint: what to look at when it is not there, for the message.
+        path: Annotation file.
+        remedy: Advice that ends the message when the file does not exist.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        OSError: it cannot be read.
-        ValueError: the file is no sound annotation; the message names it and
-            the object.
+        FileNotFoundError: ``path`` does not exist.
+        OSError: ``path`` cannot be read.
+        ValueError: The file is not a valid annotation; names the file and the object.
     """
-    root = parse_xml(read_content(path, 'annotation', hint), path)
+    root = parse_xml(read_content(path, 'annotation', remedy), path)
     if root.tag != 'annotation':
         raise ValueError(f'{path}: a VOC annotation begins with <annotation>, got <{root.tag}>')
     return [
@@ -198,7 +188,7 @@ def read_objects(path: str, hint: str = 'check data_root') -> list[VocObject]:
 
 
 def largest_areas(objects: Iterable[VocObject]) -> dict[str, float]:
-    """Class name -> area of its largest object, NaN where no size is known."""
+    """Find the area of the largest object of each class, NaN where no size is known."""
     largest: dict[str, float] = {}
     for item in objects:
         known = largest.get(item.name, math.nan)
@@ -207,11 +197,11 @@ def largest_areas(objects: Iterable[VocObject]) -> dict[str, float]:
     return largest
 
 
-def check_names(path: str, objects: Sequence[VocObject], classes: Iterable[str]) -> None:
+def check_names(path: str, objects: Iterable[VocObject], classes: Iterable[str]) -> None:
     """Refuse objects of a class that is not configured.
 
     Raises:
-        ValueError: naming the file and the classes.
+        ValueError: Names the file and the classes.
     """
     unknown = sorted({item.name for item in objects} - set(classes))
     if unknown:

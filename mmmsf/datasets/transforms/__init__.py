@@ -1,4 +1,4 @@
-"""Pipeline steps that MMCV and MMPretrain lack, or have slower."""
+"""Pipeline steps: safe image loading, and faster versions of MMCV's and MMPretrain's steps."""
 
 from .fast import Cutout, PackInputs, RandAugment, RandomFlip
 from .loading import ImageReadError, LoadImage, decode_image

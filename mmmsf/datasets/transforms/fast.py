@@ -1,4 +1,4 @@
-"""MMCV's and MMPretrain's transforms with the same arguments, random numbers and pixels, faster."""
+"""Faster MMCV and MMPretrain transforms with the same arguments, random numbers and pixels."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -18,7 +18,7 @@ Image = NDArray[np.uint8]
 FLIP_AXES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
 
-# Their result at a pixel depends on that value alone.
+# Operations whose result at a pixel depends on its value alone.
 POINTWISE = (
     auto_augment.Brightness,
     auto_augment.Posterize,
@@ -32,7 +32,7 @@ def _identity() -> Image:
 
 
 def _look_up(image: Image, table: Image) -> Image:
-    """Map the values of (H, W, 3) by a table (256,), or (1, 256, 3) with one for each channel."""
+    """Map the values of (H, W, 3) by a table (256,), or (1, 256, 3) for one per channel."""
     return cast(Image, cv2.LUT(image, table.reshape(1, 256, -1)))
 
 
@@ -42,10 +42,10 @@ def _histogram(image: Image, channel: int) -> NDArray[np.int64]:
 
 
 def auto_contrast_table(histogram: NDArray[np.int64]) -> Image:
-    """Look-up table (256,) that stretches the values of one channel to 0..255.
+    """Compute the look-up table (256,) that stretches the values of one channel to 0..255.
 
     Args:
-        histogram: Shape (256,), number of pixels of each value.
+        histogram: Number of pixels of each value, shape (256,).
     """
     values = np.flatnonzero(histogram)
     low, high = int(values[0]), int(values[-1])
@@ -56,10 +56,10 @@ def auto_contrast_table(histogram: NDArray[np.int64]) -> Image:
 
 
 def equalize_table(histogram: NDArray[np.int64]) -> Image:
-    """Look-up table (256,) that makes the histogram of one channel flat.
+    """Compute the look-up table (256,) that flattens the histogram of one channel.
 
     Args:
-        histogram: Shape (256,), number of pixels of each value.
+        histogram: Number of pixels of each value, shape (256,).
     """
     step = int(histogram.sum() - histogram[np.flatnonzero(histogram)[-1]]) // 255
     if step == 0:
@@ -68,18 +68,18 @@ def equalize_table(histogram: NDArray[np.int64]) -> Image:
     return np.concatenate([[0], table[:-1]]).clip(max=255).astype(np.uint8)
 
 
-# Their result at a pixel depends on that value and on the histogram of its channel.
+# Operations whose result at a pixel depends on its value and the histogram of its channel.
 TABLES = {auto_augment.AutoContrast: auto_contrast_table, auto_augment.Equalize: equalize_table}
 
 
 def per_channel(image: Image, make_table: Callable[[NDArray[np.int64]], Image]) -> Image:
-    """Map each channel of (H, W, 3) by the table made of its histogram."""
+    """Map each channel of (H, W, 3) by the table of its histogram."""
     tables = [make_table(_histogram(image, channel)) for channel in range(3)]
     return _look_up(image, np.stack(tables, axis=-1)[None])
 
 
 def adjust_contrast(image: Image, factor: float) -> Image:
-    """``factor * image + (1 - factor) * mean``, the mean being that of the grey image."""
+    """Compute ``factor * image + (1 - factor) * mean`` with the mean of the grey image."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     mean = np.full(256, round(grey.sum() / grey.size), dtype=np.float32)
     table = cv2.addWeighted(_identity().astype(np.float32), factor, mean, 1 - factor, 0)
@@ -87,27 +87,27 @@ def adjust_contrast(image: Image, factor: float) -> Image:
 
 
 def adjust_sharpness(image: Image, factor: float) -> Image:
-    """``factor * image + (1 - factor) * smooth``; Pillow's SMOOTH filter, not rounded but cut."""
+    """Compute ``factor * image + (1 - factor) * smooth`` with Pillow's SMOOTH filter, truncated."""
     smooth = cv2.filter2D(image, -1, SMOOTH)
     blend = cv2.addWeighted(image, factor, smooth, 1 - factor, 0, dtype=cv2.CV_32F)
     return np.clip(blend, 0, 255, out=blend).astype(np.uint8)
 
 
-# Their result depends on the image and on a magnitude of either sign.
+# Operations with a magnitude of random sign.
 BLENDS = {auto_augment.Contrast: adjust_contrast, auto_augment.Sharpness: adjust_sharpness}
 
 
 def _pointwise(op: BaseTransform, image: Image) -> Image:
-    """Run the framework's operation on the 256 values alone, and look the pixels up."""
+    """Run the framework's operation on a ramp of the 256 values, then look the pixels up."""
     ramp = np.repeat(_identity().reshape(16, 16, 1), 3, axis=2)
     table = op({'img': ramp})['img'][..., 0].reshape(256)
     return image if np.array_equal(table, _identity()) else _look_up(image, table)
 
 
 def fast_operation(op: BaseTransform, image: Image) -> Image | None:
-    """What ``op`` makes of a uint8 image, fast; ``None`` if there is no fast way.
+    """Apply ``op`` to a uint8 image (H, W, 3) by a fast equivalent; ``None`` if there is none.
 
-    The random numbers are those that ``op`` itself would draw, in its order.
+    Random numbers are drawn as ``op`` itself draws them, in the same order.
     """
     kind = type(op)  # a subclass may do something else
     if kind in POINTWISE:
@@ -124,19 +124,19 @@ def fast_operation(op: BaseTransform, image: Image) -> Image | None:
 
 @TRANSFORMS.register_module()
 class RandAugment(auto_augment.RandAugment):
-    """MMPretrain's ``RandAugment``, faster on uint8 images of shape (H, W, 3).
+    """Apply MMPretrain's ``RandAugment``, faster on uint8 images of shape (H, W, 3).
 
-    It takes the same arguments, draws the same random numbers and makes the same pixels;
-    seven of the fifteen ``timm_increasing`` operations run as look-up tables, and sharpness with
-    fewer copies. Other images and operations take MMPretrain's way.
+    Arguments, random numbers and pixels are the same. Seven of the fifteen ``timm_increasing``
+    operations run as look-up tables, and sharpness with fewer copies; other operations, and other
+    images, fall back on MMPretrain's code.
     """
 
     def transform(self, results: dict) -> dict | None:
-        """Apply the drawn operations in turn."""
+        """Apply the sampled operations in turn."""
         for index in self.random_policy_indices():
             op, image = self.transforms[index], results['img']
             eight_bit = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
-            # a flipped image is a view, which cv2 would copy at each call
+            # a flipped image is a view, which cv2 would copy at every call
             fast = fast_operation(op, np.ascontiguousarray(image)) if eight_bit else None
             results = op(results) if fast is None else {**results, 'img': fast}
             if results is None:
@@ -146,14 +146,14 @@ class RandAugment(auto_augment.RandAugment):
 
 @TRANSFORMS.register_module()
 class Cutout(auto_augment.Cutout):
-    """MMPretrain's ``Cutout`` (DeVries and Taylor, 2017), faster.
+    """Apply MMPretrain's ``Cutout`` (DeVries and Taylor, arXiv:1708.04552), faster.
 
-    It takes the same arguments, draws the same random numbers and makes the same pixels; MMCV's
-    function builds the fill as an image of its own.
+    Arguments, random numbers and pixels are the same; MMCV's function allocates a second image
+    for the fill.
     """
 
     def transform(self, results: dict) -> dict:
-        """Fill one rectangle of ``img``; the array that came in stays as it is."""
+        """Fill one rectangle of a copy of ``img``."""
         if self.random_disable():
             return results
         shape = int(self.random_magnitude()) if self.shape is None else self.shape
@@ -172,9 +172,9 @@ class Cutout(auto_augment.Cutout):
 
 @TRANSFORMS.register_module()
 class RandomFlip(FrameworkRandomFlip):
-    """MMCV's ``RandomFlip`` with the same arguments, random numbers and pixels.
+    """Apply MMCV's ``RandomFlip``, faster, with the same arguments, random numbers and pixels.
 
-    MMCV's gives a view with negative strides, which the next transform has to copy value by
+    MMCV returns a view with negative strides, which the next transform has to copy value by
     value; cv2 writes the flipped image at the speed of a plain copy.
     """
 
@@ -186,7 +186,7 @@ class RandomFlip(FrameworkRandomFlip):
 
 
 def split_planes(image: np.ndarray) -> torch.Tensor:
-    """A new tensor (3, H, W) from an array (H, W, 3), which cv2 does faster than torch."""
+    """Transpose an image (H, W, 3) to a new tensor (3, H, W); cv2 is faster than torch here."""
     height, width, channels = image.shape
     planes = np.empty((channels, height, width), dtype=image.dtype)
     cv2.split(np.ascontiguousarray(image), list(planes))  # a flipped image is a view
@@ -195,11 +195,11 @@ def split_planes(image: np.ndarray) -> torch.Tensor:
 
 @TRANSFORMS.register_module()
 class PackInputs(formatting.PackInputs):
-    """MMPretrain's ``PackInputs`` with the same arguments and result, faster on 8-bit colour."""
+    """Apply MMPretrain's ``PackInputs``, faster on 8-bit colour, with the same result."""
 
     @staticmethod
     def format_input(input_: Any) -> Any:
-        """Turn an image, or a list of images, into tensors."""
+        """Convert an image, or a list of images, to tensors."""
         is_colour = isinstance(input_, np.ndarray) and input_.ndim == 3 and input_.shape[2] == 3
         if is_colour and input_.dtype == np.uint8:
             return split_planes(input_)

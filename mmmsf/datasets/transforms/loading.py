@@ -1,4 +1,4 @@
-"""Reading images: decode to 3-channel BGR, or say which file is broken and how."""
+"""Safe image loading: 3-channel BGR, or an error that names file, fault and remedy."""
 
 import functools
 import io
@@ -12,14 +12,14 @@ from PIL import Image
 
 from mmmsf.registry import TRANSFORMS
 
-# The size at which Pillow itself refuses an image: twice its MAX_IMAGE_PIXELS default.
+# Pillow's own limit: twice the default of its MAX_IMAGE_PIXELS.
 MAX_PIXELS = 178_956_970
 
-# Bytes that end a complete file, by Pillow's format name. Some writers pad after them.
+# Final bytes of a complete file by Pillow's format name. Some writers pad after them.
 END_MARKERS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND'}
 TAIL_BYTES = 64
 
-# What both Pillow and cv2 read. Pillow knows more, and runs a PostScript interpreter for one.
+# Formats that both Pillow and cv2 read. Pillow reads more, one of them by running Ghostscript.
 FORMATS = (
     'AVIF',
     'BMP',
@@ -37,18 +37,18 @@ FORMATS = (
 
 
 class ImageReadError(ValueError):
-    """An image that cannot be used; the message names the file, the fault and what to do."""
+    """Signal an image that cannot be used; the message names file, fault and remedy."""
 
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
-    """Those of ``FORMATS`` that this Pillow has."""
+    """Return the members of ``FORMATS`` that this build of Pillow reads."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
-    """Format, width and height from the header alone; no pixel is allocated."""
+    """Return format, width and height from the header alone; no pixel is allocated."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
@@ -66,10 +66,10 @@ def _read_header(content: bytes, name: str) -> tuple[str, int, int]:
 
 
 def _check_complete(content: bytes, name: str, image_format: str) -> None:
-    """Refuse truncated data, which cv2 may decode in silence.
+    """Refuse truncated data, which cv2 may decode without an error.
 
-    JPEG and PNG files that carry their end marker pass at once; every other
-    file is decoded by Pillow, which is strict.
+    JPEG and PNG files with their end marker pass at once; every other file is decoded by Pillow,
+    which is strict.
     """
     marker = END_MARKERS.get(image_format)
     if marker is not None and marker in content[-TAIL_BYTES:]:
@@ -87,14 +87,19 @@ def _check_complete(content: bytes, name: str, image_format: str) -> None:
 
 
 def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Refuse what is no whole image of a sane size, by its header and its end.
+    """Refuse a file that is not a complete image of at most ``max_pixels`` pixels.
+
+    Args:
+        content: Bytes of the file.
+        name: Name of the image in errors, usually its path.
+        max_pixels: Largest number of pixels.
 
     Returns:
         Width and height in pixels, before EXIF rotation.
 
     Raises:
-        ImageReadError: ``content`` is empty, no image of ``FORMATS``, truncated or larger than
-            ``max_pixels``; for the last, nothing of its size is allocated.
+        ImageReadError: ``content`` is empty, not an image of ``FORMATS``, truncated, or larger
+            than ``max_pixels``; the size is read from the header, before any allocation.
     """
     if not content:
         raise ImageReadError(f'{name}: the file is empty (0 bytes); fetch it again')
@@ -109,23 +114,23 @@ def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tu
 
 
 def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode an encoded image.
+    """Decode an encoded image to 3-channel BGR.
 
-    Grey and palette images are expanded, CMYK is converted, 16-bit values are
-    scaled to 8 bits, an alpha channel is dropped (its pixels keep their
-    colour, as in MMCV), and the EXIF orientation is applied.
+    Grey and palette images are expanded, CMYK is converted, 16-bit values are scaled to 8 bits, an
+    alpha channel is dropped (its pixels keep their colour, as in MMCV), and the EXIF orientation
+    is applied.
 
     Args:
-        content: the file's bytes (JPEG, PNG, WebP, BMP, GIF, TIFF, ...).
-        name: what to call the image in an error, usually its path.
-        max_pixels: refuse images with more pixels than this, by the header.
+        content: Bytes of the file (JPEG, PNG, WebP, BMP, GIF, TIFF, ...).
+        name: Name of the image in errors, usually its path.
+        max_pixels: Largest number of pixels, checked against the header.
 
     Returns:
-        uint8 array of shape (H, W, 3) in BGR order.
+        uint8 (H, W, 3).
 
     Raises:
-        ImageReadError: ``content`` is empty, not an image, truncated, corrupt,
-            larger than ``max_pixels`` or of a kind that cv2 cannot decode.
+        ImageReadError: ``content`` is empty, not an image, truncated, corrupt, larger than
+            ``max_pixels``, or of a kind that cv2 cannot decode.
     """
     size = check_content(content, name, max_pixels)
     try:
@@ -139,7 +144,7 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
             f'{name}: the data are corrupt, or of a kind that cv2 cannot decode; '
             'save the image as 8-bit JPEG or PNG'
         )
-    if sorted(image.shape[:2]) != sorted(size):  # two readers, two opinions of one file
+    if sorted(image.shape[:2]) != sorted(size):  # Pillow and cv2 disagree
         raise ImageReadError(
             f'{name}: the data are corrupt: {size[0]} x {size[1]} pixels by the '
             f'header, decoded {image.shape[1]} x {image.shape[0]}; fetch the file '
@@ -150,16 +155,16 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """Load ``results['img_path']`` through ``decode_image``.
+    """Load ``results['img_path']`` through :func:`decode_image`.
 
-    Sets ``img`` (uint8 (H, W, 3), BGR), ``img_shape`` and ``ori_shape``, both
-    (H, W) after EXIF rotation. Unlike MMCV's ``LoadImageFromFile`` it refuses
-    truncated files and never returns None.
+    Sets ``img`` (uint8 (H, W, 3), BGR), ``img_shape`` and ``ori_shape``, both (H, W) after EXIF
+    rotation. Unlike MMCV's ``LoadImageFromFile`` it refuses truncated files and never returns
+    None.
 
     Args:
-        max_pixels: refuse images with more pixels than this.
-        to_float32: give float32 (still 0 to 255) in place of uint8.
-        backend_args: arguments of MMEngine's file backend.
+        max_pixels: Largest number of pixels of an image.
+        to_float32: Convert to float32 (still 0 to 255).
+        backend_args: Arguments of MMEngine's file backend.
 
     Raises:
         ValueError: ``max_pixels`` is not positive.
@@ -180,7 +185,7 @@ class LoadImage(LoadImageFromFile):
         """Read and decode one image.
 
         Raises:
-            ImageReadError: the file is missing, unreadable or not a whole image.
+            ImageReadError: The file is missing, unreadable or not a complete image.
         """
         path = results['img_path']
         try:

@@ -43,7 +43,7 @@ def check_flavour(flavour: str) -> Flavour:
 
 
 def _ranked_ap(positives: FloatArray, fp: NDArray[np.int64], flavour: Flavour) -> float:
-    """AP of P positives with ascending scores; ``fp`` counts the negatives at or above each."""
+    """Compute the AP of P ascending positives; ``fp`` counts the negatives at or above each."""
     if positives.size == 0:
         return float('nan')
     tp = positives.size - np.searchsorted(positives, positives, side='left')
@@ -57,15 +57,15 @@ def grouped_average_precision(
     num_groups: int,
     flavour: str = 'area',
 ) -> NDArray[np.float64]:
-    """AP of all positives and of groups of positives against the same negatives.
+    """Compute the AP of all positives and of groups of positives against the same negatives.
 
-    Each class is sorted once for all of its groups. Inputs are taken as already checked.
+    Each class is sorted once for all of its groups. Inputs must have been checked.
 
     Args:
-        scores: Shape (N, K), finite.
-        targets: Shape (N, K) of 1, 0, -1; -1 is dropped for that class.
-        groups: Shape (N, K), the group 1..``num_groups`` of each positive; other values belong
-            to none. ``None`` when ``num_groups`` is 0.
+        scores: Finite scores, shape (N, K).
+        targets: Targets 1, 0, -1, shape (N, K); -1 is dropped for that class.
+        groups: Group 1..``num_groups`` of each positive, shape (N, K); other values belong to
+            none. ``None`` if ``num_groups`` is 0.
         num_groups: Number of groups G.
         flavour: See :func:`average_precision`.
 
@@ -96,10 +96,10 @@ def grouped_average_precision(
 def average_precision(
     scores: ArrayLike, targets: ArrayLike, flavour: str = 'area', names: Sequence[str] | None = None
 ) -> NDArray[np.float64]:
-    """Average precision of each class.
+    """Compute the average precision of each class.
 
     Images with equal scores form one point of the precision-recall curve, so the order of the
-    rows never matters; ``area`` equals ``sklearn.metrics.average_precision_score``.
+    rows does not matter; ``area`` equals ``sklearn.metrics.average_precision_score``.
 
     Args:
         scores: Shape (N, K), higher means surer.
@@ -121,13 +121,13 @@ def average_precision(
 
 
 def mean_average_precision(ap: ArrayLike) -> float:
-    """Mean of per-class AP over the classes that have one.
+    """Average per-class AP over the classes with a positive.
 
     Args:
-        ap: Shape (K,), NaN for a class without a positive.
+        ap: AP, NaN for a class without a positive, shape (K,).
 
     Returns:
-        Unit of ``ap``; NaN when no class has a positive.
+        Mean in the unit of ``ap``; NaN if no class has a positive.
     """
     values = np.asarray(ap, dtype=np.float64)
     values = values[~np.isnan(values)]

@@ -1,4 +1,4 @@
-"""How well scores agree with frequencies: reliability curve and expected calibration error."""
+"""Calibration of scores: reliability curve and expected calibration error."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,12 @@ from .validation import FloatArray, TargetArray, check_scores_targets
 
 
 class CalibrationCurve(NamedTuple):
-    """B bins of equal width over 0 to 1, each array of shape (B,).
+    """Hold B bins of equal width over 0 to 1.
 
-    ``counts`` are the (image, class) pairs in each bin; ``confidence`` is their mean score and
-    ``frequency`` the share of positives among them, 0 to 1, NaN in an empty bin.
+    Attributes:
+        counts: Number of (image, class) pairs in each bin, shape (B,).
+        confidence: Mean score of the pairs, NaN in an empty bin, shape (B,).
+        frequency: Share of positives among the pairs, NaN in an empty bin, shape (B,).
     """
 
     counts: NDArray[np.int64]
@@ -44,7 +46,7 @@ def _curve(scores: FloatArray, targets: TargetArray, bins: int) -> CalibrationCu
 
 
 def calibration_curve(scores: ArrayLike, targets: ArrayLike, bins: int = 15) -> CalibrationCurve:
-    """Mean score against frequency of positives, over all (image, class) pairs together.
+    """Compute mean score against frequency of positives over all (image, class) pairs.
 
     Args:
         scores: Shape (N, K), 0 to 1.
@@ -58,7 +60,7 @@ def calibration_curve(scores: ArrayLike, targets: ArrayLike, bins: int = 15) -> 
 
 
 def calibration_error(curve: CalibrationCurve) -> float:
-    """Expected calibration error: mean of |frequency - confidence| weighted by counts.
+    """Compute the expected calibration error: mean |frequency - confidence| weighted by counts.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Eq 5, for the binary
     events "the image has the class".
@@ -76,7 +78,16 @@ def calibration_error(curve: CalibrationCurve) -> float:
 def classwise_calibration_error(
     scores: ArrayLike, targets: ArrayLike, bins: int = 15
 ) -> NDArray[np.float64]:
-    """:func:`calibration_error` of each class alone, shape (K,); arguments as for the curve."""
+    """Compute :func:`calibration_error` per class.
+
+    Args:
+        scores: Scores, 0 to 1, shape (N, K).
+        targets: Targets, 1, 0 or -1, shape (N, K).
+        bins: Number of bins of equal width.
+
+    Returns:
+        Shape (K,), 0 to 1, NaN for a class with ignored targets only.
+    """
     checked, truth = _check(scores, targets, bins)
     return np.array(
         [

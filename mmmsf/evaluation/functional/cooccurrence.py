@@ -1,4 +1,4 @@
-"""Which labels come together."""
+"""Co-occurrence of labels."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -7,11 +7,11 @@ from .validation import check_targets
 
 
 def cooccurrence(decisions: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
-    """Share of the images with one class that have another class too.
+    """Compute the share of the images with one class that have another class too.
 
     Entry (i, j) is P(j | i): of the images that have i and do not ignore j, the share that have
-    j. Pass ``targets == 1`` for the truth and hard decisions for a model; both then leave out
-    the same ignored pairs.
+    j. Pass ``targets == 1`` for the ground truth and hard decisions for a model; both then
+    leave out the same ignored pairs.
 
     Args:
         decisions: Shape (N, K), True where the image has the class.

@@ -11,9 +11,9 @@ from .validation import check_scores_targets
 
 
 class DecisionCurve(NamedTuple):
-    """Decisions ``score >= threshold`` at T thresholds, each array of shape (T,).
+    """Hold the rates of the decisions ``score >= threshold`` at T thresholds, each (T,).
 
-    ``thresholds`` ascends, so ``recall`` never rises along the arrays. Rates are 0 to 1.
+    Thresholds ascend, so recall never rises along the arrays. Rates are 0 to 1.
     """
 
     thresholds: NDArray[np.float64]
@@ -23,7 +23,7 @@ class DecisionCurve(NamedTuple):
 
 
 def decision_curve(scores: ArrayLike, targets: ArrayLike) -> DecisionCurve:
-    """The curve at every distinct score.
+    """Compute precision, recall and F1 at every distinct score.
 
     It equals ``sklearn.metrics.precision_recall_curve`` without that function's last point
     (precision 1, recall 0), which belongs to no score.
@@ -46,7 +46,7 @@ def decision_curve(scores: ArrayLike, targets: ArrayLike) -> DecisionCurve:
     values, truth = column[valid, 0], checked[valid, 0]
     order = np.argsort(values)
     values, truth = values[order], truth[order]
-    # Equal scores are decided alike: a threshold is the first of each run of equal scores.
+    # Equal scores share a decision: the threshold is the first of each run of equal scores.
     start = np.flatnonzero(np.diff(values, prepend=-np.inf) > 0)
     correct = truth[::-1].cumsum(dtype=np.int64)[::-1][start]  # positives at or above
     predicted = values.size - start
@@ -57,11 +57,11 @@ def decision_curve(scores: ArrayLike, targets: ArrayLike) -> DecisionCurve:
 
 
 def thin_curve(curve: DecisionCurve, points: int = 100) -> DecisionCurve:
-    """A subset of the points for drawing: even in recall and in rank, ends and best F1 kept.
+    """Thin a curve for drawing: points even in recall and in rank; ends and best F1 are kept.
 
     Args:
-        curve: T points.
-        points: Aim of each of the two selections, at least 2; at most ``2 * points + 1`` remain.
+        curve: Curve of T points.
+        points: Size of each of the two selections, at least 2; at most ``2 * points + 1`` remain.
     """
     size = curve.thresholds.size
     if size <= points:
@@ -84,8 +84,8 @@ def counts_at_thresholds(
         thresholds: Shape (T,).
 
     Returns:
-        Counts of shape (T, K) each; row t is what ``count_decisions`` makes of
-        ``threshold_decisions`` at ``thresholds[t]``.
+        Counts of shape (T, K) each; row t equals ``count_decisions`` of ``threshold_decisions`` at
+        ``thresholds[t]``.
 
     Raises:
         ValueError: As for ``average_precision``.

@@ -10,7 +10,7 @@ from .validation import check_scores, check_scores_targets, check_targets
 
 
 class DecisionCounts(NamedTuple):
-    """Counts per class, each of shape (K,); ignored targets are in none of them."""
+    """Hold counts per class, each (K,); ignored targets are in none of them."""
 
     correct: NDArray[np.int64]
     predicted: NDArray[np.int64]
@@ -20,7 +20,7 @@ class DecisionCounts(NamedTuple):
 def threshold_decisions(scores: ArrayLike, thr: float | ArrayLike = 0.5) -> NDArray[np.bool_]:
     """Decide class by class: a score of at least ``thr`` is positive.
 
-    The comparison is made in the precision of the scores, as the model's head makes it.
+    Scores and thresholds are compared in the precision of the scores, as in the model's head.
 
     Args:
         scores: Shape (N, K).
@@ -102,7 +102,7 @@ def count_decisions(decisions: ArrayLike, targets: ArrayLike) -> DecisionCounts:
 def class_precision_recall(
     counts: DecisionCounts,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Precision and recall of each class, shape (K,), 0 to 1.
+    """Compute precision and recall of each class, shape (K,), 0 to 1.
 
     A class that is never predicted has precision 0; one without a positive has recall NaN.
     """
@@ -118,11 +118,11 @@ def _f1(precision: float, recall: float) -> float:
 
 
 def summarize_counts(counts: DecisionCounts) -> dict[str, float]:
-    """CP, CR, CF1, OP, OR and OF1 of the counts (Eqs. 14-16 of the MSF paper).
+    """Compute CP, CR, CF1, OP, OR and OF1 of the counts (Eqs. 14-16 of the MSF paper).
 
     CP and CR are means of the classes' precision and recall. Both leave out a class without a
-    positive: its recall is undefined and its precision could only be 0, so that it would lower
-    them whatever the model does. Its false alarms count in OP. CF1 is the harmonic mean of CP
+    positive: its recall is undefined and its precision can only be 0. Its false positives count in
+    OP. CF1 is the harmonic mean of CP
     and CR, not a mean of the classes' F1. OP, OR and OF1 come from the sums over all classes.
 
     Returns:
@@ -152,7 +152,7 @@ def threshold_metrics(
     thr: float | ArrayLike = 0.5,
     names: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """CP, CR, CF1, OP, OR and OF1 at a threshold, 0 to 1.
+    """Compute CP, CR, CF1, OP, OR and OF1 at a threshold, 0 to 1.
 
     See :func:`threshold_decisions` and :func:`summarize_counts`; ``targets`` has shape (N, K).
     """
@@ -167,10 +167,10 @@ def topk_metrics(
     thr: float | ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> dict[str, float]:
-    """CP, CR, CF1, OP, OR and OF1 of the ``k`` highest scores of each image, 0 to 1.
+    """Compute CP, CR, CF1, OP, OR and OF1 of the ``k`` highest scores of each image, 0 to 1.
 
-    The choice does not look at the targets: an ignored class takes one of the ``k`` places and
-    then enters no count. See :func:`topk_decisions` and :func:`summarize_counts`.
+    The choice does not depend on the targets: an ignored class takes one of the ``k`` places and
+    enters no count. See :func:`topk_decisions` and :func:`summarize_counts`.
     """
     checked, checked_targets = check_scores_targets(scores, targets, names)
     return summarize_counts(count_decisions(topk_decisions(checked, k, thr), checked_targets))

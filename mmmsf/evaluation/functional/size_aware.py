@@ -73,7 +73,7 @@ def size_aware_average_precision(
     flavour: str = 'area',
     names: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Average precision of each class, over all positives and by their size.
+    """Compute the average precision of each class, over all positives and by their size.
 
     For one size, the positives are the images whose largest instance of the class has that
     size; the negatives are all images without the class; positives of another or of unknown

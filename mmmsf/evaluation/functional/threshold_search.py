@@ -1,4 +1,4 @@
-"""Decision thresholds that are best for given scores and targets."""
+"""Search for the best decision thresholds of given scores and targets."""
 
 from typing import NamedTuple
 
@@ -11,18 +11,23 @@ from .validation import FloatArray, check_scores_targets
 OBJECTIVES = ('f1', 'precision', 'recall')
 OVERALL_OBJECTIVES = ('CF1', 'OF1')
 _EQUAL = 1e-12  # CF1 of the same counts, summed in another order
-_ROUNDING = 1e-9  # more than a running sum of the changes of precision and recall can be off
+_ROUNDING = 1e-9  # upper bound of the rounding error of a running sum of precision and recall
 
 
 class ClassThresholds(NamedTuple):
-    """``values`` (K,) in the type of the scores; ``reached`` (K,): whether the target was met."""
+    """Hold the result of a search per class.
+
+    Attributes:
+        values: Thresholds in the type of the scores, shape (K,).
+        reached: True where the target is met, shape (K,).
+    """
 
     values: FloatArray
     reached: NDArray[np.bool_]
 
 
 class _Steps(NamedTuple):
-    """What each threshold worth trying gives, highest first; M distinct scores."""
+    """Hold the counts at each of M distinct scores taken as threshold, highest first."""
 
     score: FloatArray
     correct: NDArray[np.int64]
@@ -30,7 +35,7 @@ class _Steps(NamedTuple):
 
 
 def _steps(scores: FloatArray, positive: NDArray[np.bool_]) -> _Steps:
-    """Counts at every distinct score (N,), taken as the threshold."""
+    """Count the decisions at every distinct score of (N,)."""
     order = np.argsort(-scores, kind='stable')
     ordered = scores[order]
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # of equal scores
@@ -38,7 +43,7 @@ def _steps(scores: FloatArray, positive: NDArray[np.bool_]) -> _Steps:
 
 
 def _between(score: FloatArray, index: int) -> float:
-    """A threshold that accepts ``score[index]`` and not the next lower one: their middle."""
+    """Return a threshold between ``score[index]``, accepted, and the next lower one, rejected."""
     upper = score[index]
     if index + 1 == len(score):
         return float(upper)
@@ -48,7 +53,7 @@ def _between(score: FloatArray, index: int) -> float:
 
 
 def _first_best(*keys: NDArray[np.float64]) -> int:
-    """Index of the lexicographic maximum of parallel arrays; of equal ones the first."""
+    """Return the index of the lexicographic maximum of parallel arrays, the first of equals."""
     alive = np.arange(len(keys[0]))
     for key in keys:
         alive = alive[key[alive] == key[alive].max()]
@@ -77,7 +82,7 @@ def class_thresholds(
     target: float | None = None,
     default: float = 0.5,
 ) -> ClassThresholds:
-    """The best threshold of each class by itself.
+    """Find the best threshold of each class.
 
     A decision is positive when the score is at least the threshold. Every distinct score is
     tried, so the result is exact; the returned number lies halfway to the next lower score,
@@ -93,8 +98,8 @@ def class_thresholds(
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
         objective: One of ``OBJECTIVES``.
         target: The precision or recall to reach, above 0 and at most 1.
-        default: Threshold of a class without a positive, for which nothing can be tuned; its
-            ``reached`` is False.
+        default: Threshold of a class without a positive, which cannot be tuned; its ``reached``
+            is False.
 
     Raises:
         ValueError: Wrong arrays, an unknown objective, or a target that is missing, out of
@@ -105,7 +110,7 @@ def class_thresholds(
         raise ValueError(f'objective must be one of {OBJECTIVES}, got {objective!r}')
     if (target is None) != (objective == 'f1'):
         raise ValueError(
-            f'target goes with precision and recall only, got {target} for {objective}'
+            f'target must be given for precision and recall only, got {target} for {objective}'
         )
     if target is not None and not 0 < target <= 1:
         raise ValueError(f'target must be above 0 and at most 1, got {target}')
@@ -123,7 +128,7 @@ def class_thresholds(
 
 
 def _class_f1_candidates(scores: FloatArray, targets: NDArray[np.int8]) -> FloatArray:
-    """Scores that as a global threshold give the highest CF1, up to rounding; highest first.
+    """Find the scores whose CF1 as a global threshold is highest up to rounding; highest first.
 
     Each sample changes precision and recall of its class by a known step when the threshold
     passes it. The steps of all classes, summed from the highest score down, give CP and CR at
@@ -152,17 +157,17 @@ def _class_f1_candidates(scores: FloatArray, targets: NDArray[np.int8]) -> Float
 def overall_threshold(
     scores: ArrayLike, targets: ArrayLike, objective: str = 'CF1', default: float = 0.5
 ) -> float:
-    """The one threshold for all classes that maximises CF1 or OF1.
+    """Find the one threshold for all classes that maximises CF1 or OF1.
 
     Exact, between scores and of equally good ones the highest, as :func:`class_thresholds`.
-    CF1 leaves out classes without a positive, OF1 counts their false alarms, as
-    :func:`~.threshold.summarize_counts` does.
+    CF1 leaves out classes without a positive, OF1 counts their false positives, as
+    :func:`~.precision_recall.summarize_counts` does.
 
     Args:
         scores: Shape (N, K).
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
         objective: One of ``OVERALL_OBJECTIVES``.
-        default: What to return when no class has a positive.
+        default: Threshold to return if no class has a positive.
 
     Raises:
         ValueError: Wrong arrays or an unknown objective.

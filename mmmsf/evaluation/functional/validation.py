@@ -1,4 +1,4 @@
-"""Checks that every evaluation function makes on its inputs."""
+"""Input checks of the evaluation functions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ def _row_name(row: int, names: Sequence[str] | None) -> str:
 
 
 def _first_bad_row(bad: NDArray[np.bool_]) -> int:
-    """Index of the first row of a (N, K) mask that has a True."""
+    """Return the index of the first row of a (N, K) mask with a True."""
     return int(bad.any(axis=1).argmax())
 
 
 def check_scores(scores: ArrayLike, names: Sequence[str] | None = None) -> FloatArray:
-    """Return ``scores`` as a floating (N, K) array, or say what is wrong with them.
+    """Convert ``scores`` to a floating (N, K) array and check it.
 
     Args:
         scores: Shape (N, K), one row per image. Integers become float64.
@@ -51,7 +51,7 @@ def check_scores(scores: ArrayLike, names: Sequence[str] | None = None) -> Float
 def check_targets(
     targets: ArrayLike, shape: tuple[int, ...], names: Sequence[str] | None = None
 ) -> TargetArray:
-    """Return ``targets`` as an int8 array of 1, 0 and -1, or say what is wrong with them.
+    """Convert ``targets`` to an int8 array of 1, 0 and -1 and check it.
 
     Args:
         targets: 1 positive, 0 negative, -1 ignored; any numeric or boolean type.
@@ -79,7 +79,7 @@ def check_targets(
 def check_scores_targets(
     scores: ArrayLike, targets: ArrayLike, names: Sequence[str] | None = None
 ) -> tuple[FloatArray, TargetArray]:
-    """:func:`check_scores` and :func:`check_targets` together.
+    """Apply :func:`check_scores` and :func:`check_targets`.
 
     Returns:
         Scores (N, K) floating and targets (N, K) int8.

@@ -260,7 +260,7 @@ def test_leftover_of_a_killed_process_is_not_data(tmp_path):
 def test_incomplete_folder_of_the_final_name_is_refused(tmp_path):
     spec = DigitSpec(train=3, val=3)
     (tmp_path / spec.folder / 'train').mkdir(parents=True)
-    with pytest.raises(ValueError, match=rf'{spec.folder} is there but lacks annotation files'):
+    with pytest.raises(ValueError, match=rf'{spec.folder} exists but lacks annotation files'):
         write_digits(tmp_path, spec)
 
 

@@ -125,7 +125,7 @@ def test_damaged_file_is_replaced(load, parsed, tmp_path, capture_log, damage):
     whole = path.read_bytes()
     path.write_bytes(damage(whole))
     assert items_of(load()) == expected and len(parsed) == 2
-    assert any('this cache file is not read' in line for line in capture_log)
+    assert any('corrupt cache file' in line for line in capture_log)
     assert items_of(load()) == expected and len(parsed) == 2
 
 

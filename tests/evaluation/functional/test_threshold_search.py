@@ -156,8 +156,8 @@ def test_unreachable_precision_takes_the_highest() -> None:
     ('arguments', 'message'),
     [
         (('ap', None), "objective must be one of .* got 'ap'"),
-        (('f1', 0.5), 'target goes with precision and recall only'),
-        (('precision', None), 'target goes with precision and recall only'),
+        (('f1', 0.5), 'target must be given for precision and recall only'),
+        (('precision', None), 'target must be given for precision and recall only'),
         (('recall', 1.5), 'target must be above 0 and at most 1, got 1.5'),
     ],
 )

@@ -1,4 +1,4 @@
-"""From rows to the full report: a pure function over the metric functions."""
+"""Summary of the rows of one evaluation: all metrics and counts in one report."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from .tables import EvaluationReport
 
 
 def threshold_suffix(thr: float) -> str:
-    """``_thr-0.30``: two decimals, more only where two would change the number."""
+    """Format a threshold as ``_thr-0.30``: two decimals, more if two would change the number."""
     return f'_thr-{thr:.2f}' if round(thr, 2) == thr else f'_thr-{thr!r}'
 
 
@@ -32,7 +32,7 @@ def _more_decisions(
     class_thr: Sequence[float] | None,
     kept: NDArray[np.bool_],
 ) -> dict[str, float]:
-    """The metrics of the further decisions on the classes kept, each kind with its suffix."""
+    """Summarize the tuned, top-k and further-threshold decisions, each kind with its suffix."""
     decisions = {}
     if class_thr is not None:
         decisions['_tuned'] = threshold_decisions(rows.scores, class_thr)
@@ -52,6 +52,15 @@ def _more_decisions(
     }
 
 
+def _mean_precisions(ap: NDArray[np.float64]) -> dict[str, float]:
+    """Average the AP of (1 + G, K) over the classes; a size without any positive is left out."""
+    summary = {'mAP': mean_average_precision(ap[0])}
+    for name, values in zip(SIZE_NAMES, ap[1:], strict=False):  # G is 0 or 3
+        if not np.isnan(values).all():
+            summary[f'mAP_{name}'] = mean_average_precision(values)
+    return summary
+
+
 def build_report(
     rows: EvaluationRows,
     classes: Sequence[str],
@@ -63,18 +72,18 @@ def build_report(
     class_thr: Sequence[float] | None = None,
     min_positives: int = 0,
 ) -> EvaluationReport:
-    """Compute everything there is to know about N images of K classes.
+    """Compute all metrics of N images and K classes.
 
     Args:
-        rows: Every image once.
-        classes: K names.
+        rows: Scores and targets, every image once.
+        classes: K class names.
         thrs: At least one threshold; the first gives the plain keys and the per-class counts.
-        topk: Places of the top-k metrics, or ``None`` for none.
-        topk_gated: Whether a top-k decision also needs a score of at least ``thrs[0]``.
+        topk: Number of decisions per image of the top-k metrics; ``None`` for none.
+        topk_gated: Require a score of at least ``thrs[0]`` of a top-k decision.
         ap_flavour: See ``functional.average_precision``.
-        size_aware: Whether to use ``rows.sizes``.
-        class_thr: K thresholds for keys such as ``CF1_tuned``, or ``None`` for none.
-        min_positives: Leave classes with fewer positives out of the summary.
+        size_aware: Use ``rows.sizes``.
+        class_thr: K thresholds for keys such as ``CF1_tuned``; ``None`` for none.
+        min_positives: Classes with fewer positives are left out of the summary.
 
     Returns:
         A report in percent. A size without any positive has no entry in its summary.
@@ -83,20 +92,16 @@ def build_report(
         ValueError: No class has ``min_positives`` positives.
     """
     num_sizes = len(SIZE_NAMES) if size_aware else 0
-    ap = 100 * grouped_average_precision(
-        rows.scores, rows.targets, rows.sizes if size_aware else None, num_sizes, ap_flavour
-    )
+    sizes = rows.sizes if size_aware else None
+    ap = 100 * grouped_average_precision(rows.scores, rows.targets, sizes, num_sizes, ap_flavour)
     counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
-    kept = counts.positives >= min_positives
+    kept = counts.positives >= min_positives  # (K,)
     if not kept.any():
         raise ValueError(
             f'no class has min_positives={min_positives} positive images; the most '
             f'frequent one has {counts.positives.max()}'
         )
-    summary = {'mAP': mean_average_precision(ap[0, kept])}
-    for name, values in zip(SIZE_NAMES[:num_sizes], ap[1:, kept], strict=True):
-        if not np.isnan(values).all():
-            summary[f'mAP_{name}'] = mean_average_precision(values)
+    summary = _mean_precisions(ap[:, kept])
     of_kept = DecisionCounts(*(count[kept] for count in counts))
     summary |= {key: 100 * value for key, value in summarize_counts(of_kept).items()}
     summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr, kept)
