@@ -73,13 +73,13 @@ def _tensor(value: Any) -> torch.Tensor:
     return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
 
 
-def _target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
-    """Targets (K,) of a sample, from ``gt_score`` or else from the indices in ``gt_label``."""
+def sample_target(sample: Any, num_classes: int, name: str) -> torch.Tensor:
+    """Build targets (K,) of a dict or data sample from ``gt_score``, else from ``gt_label``."""
     if sample.get('gt_score') is not None:
-        return _tensor(sample['gt_score'])
+        return _tensor(sample.get('gt_score'))
     if sample.get('gt_label') is None:
         raise ValueError(f'a sample needs gt_score or gt_label, got neither for {name}')
-    label = _tensor(sample['gt_label']).long().flatten()
+    label = _tensor(sample.get('gt_label')).long().flatten()
     if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
         raise ValueError(
             f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} for {name}'
@@ -156,7 +156,8 @@ def rows_from_samples(
     scores = _matrix(predictions, 'pred_score', names, num_classes)
     check_scores(scores, names)
     given = [
-        _target(sample, num_classes, name) for sample, name in zip(samples, names, strict=True)
+        sample_target(sample, num_classes, name)
+        for sample, name in zip(samples, names, strict=True)
     ]
     targets = check_targets(_matrix(given, 'gt_score', names, num_classes), scores.shape, names)
     sizes = (

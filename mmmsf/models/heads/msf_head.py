@@ -105,6 +105,7 @@ class MSFHead(MultiLabelClsHead):
         if query_mode not in QUERY_MODES:
             raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
         self.num_classes = num_classes
+        self.has_attention = num_decoder_layers > 0  # see contract.py
         self.group_size, self.num_queries = split_classes(num_classes, num_groups)
         self.embed_dims = embed_dims
         self.num_scales = num_scales
