@@ -31,7 +31,7 @@ class ResultOptions:
         return_datasamples: Return MMPretrain's data samples instead of dicts; ``pred_label`` holds
             the labels.
         return_scores: Add ``all_scores``, float32 (K,).
-        return_boxes: Add ``boxes``: for each label the smallest box (x1, y1, x2, y2), in integer
+        return_boxes: Add ``boxes``, for each label the smallest box (x1, y1, x2, y2), in integer
             pixels of the image after EXIF rotation, around the cells whose attention, summed over
             the scales, is at least ``box_fraction`` of the maximum. This is no detection: separate
             objects share one box.

@@ -140,8 +140,8 @@ def mean_ap(
     Args:
         path: ONNX file.
         dataset: Dataset whose samples have ``gt_score`` or ``gt_label``.
-        count: Number of images from the start; None: all.
-        threads: CPU threads; None: all cores.
+        count: Number of images from the start, None for all.
+        threads: CPU threads, None for all cores.
     """
     session = open_session(path, threads)
     scores, targets = [], []

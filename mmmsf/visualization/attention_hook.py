@@ -36,11 +36,11 @@ def choose_classes(sample: DataSample, num_classes: int) -> list[int]:
 class AttentionHook(Hook):
     """Draw the attention of the first validation images' true and predicted classes.
 
-    Each image is written as ``attention_<i>`` to every visualisation backend (TensorBoard, files in
-    ``vis_data/vis_image`` ...), with the epoch as its step. The maps are computed with the validated
-    weights, so with the average where the run keeps one. CSRA and linear heads get class activation
-    maps; for a head without maps nothing is drawn, and the log warns once. In a distributed run the
-    main process draws images of its own share.
+    Each image is written as ``attention_<i>`` to every visualisation backend (TensorBoard, files
+    in ``vis_data/vis_image`` ...), with the epoch as its step. The maps are computed with the
+    validated weights, so with the average where the run keeps one. CSRA and linear heads get class
+    activation maps; for a head without maps nothing is drawn, and the log warns once. In a
+    distributed run the main process draws images of its own share.
 
     Args:
         interval: Number of epochs between two drawings.

@@ -254,7 +254,9 @@ def test_a_model_of_mmpretrain() -> None:
     assert result['all_scores'].sum() == pytest.approx(1.0, abs=1e-5)
     (result,) = made(np.zeros((32, 32, 3), np.uint8), return_attention=True, **QUIET)
     assert [x.shape for x in result['attention']] == [(1000, 7, 7)]  # activation maps
-    with pytest.raises(ValueError, match='the test pipeline must read an image'):  # arrays in memory
+    with pytest.raises(
+        ValueError, match='the test pipeline must read an image'
+    ):  # arrays in memory
         mmmsf.MultiLabelInferencer(get_model('resnet18_8xb16_cifar10'))
 
 

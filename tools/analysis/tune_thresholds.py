@@ -1,4 +1,4 @@
-"""Tuning of decision thresholds: ``tune_thresholds.py PREDICTIONS.npz --checkpoint CKPT --out OUT``.
+"""Tuning of thresholds: ``tune_thresholds.py PREDICTIONS.npz --checkpoint CKPT --out OUT``.
 
 PREDICTIONS.npz is the output of ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. The printed
 metrics are of thresholds tuned on one part of the images and measured on the rest; the stored

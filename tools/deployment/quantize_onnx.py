@@ -1,4 +1,4 @@
-"""Int8 quantisation of an exported model: ``quantize_onnx.py MODEL.onnx CONFIG --out int8.onnx``."""
+"""Int8 quantisation: ``quantize_onnx.py MODEL.onnx CONFIG --out int8.onnx``."""
 
 import argparse
 import sys

@@ -37,7 +37,7 @@ def _declared(cfg: Any) -> Any:
     return (model.get('head') or {}).get('num_classes')
 
 
-def _width(head: nn.Module) -> int | None:
+def _width(head: Any) -> int | None:
     """Return the number of logits of a head whose last layer is known, None for any other."""
     if type(head) is CSRAClsHead:
         return head.csra_heads[0].head.out_channels
