@@ -29,7 +29,7 @@ def _expand_path(path: str) -> list[str]:
             if Path(name).suffix.lower() in SUFFIXES
         ]
         if not found:
-            raise ValueError(f'the folder {path} has no image (suffixes {", ".join(SUFFIXES)})')
+            raise ValueError(f'the folder {path} holds no image (suffixes {", ".join(SUFFIXES)})')
         return sorted(found)
     if glob.has_magic(path) and '://' not in path and not os.path.exists(path):
         found = [name for name in glob.glob(path, recursive=True) if os.path.isfile(name)]

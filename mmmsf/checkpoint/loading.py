@@ -144,7 +144,7 @@ def load_model(
     meta = found['meta']
     if config is None:
         if not isinstance(meta.get('cfg'), str):
-            raise ValueError(f'{checkpoint} carries no config; pass one as `config`')
+            raise ValueError(f'{checkpoint} carries no config; name one')
         try:
             config = config_from_text(meta['cfg'])
         except ValueError as error:

@@ -49,8 +49,8 @@ def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None
         )
         if not plain or scale is None:
             raise ValueError(
-                'the test pipeline of an exported model must consist of reading, at most one '
-                f'Resize to a fixed size by cv2, and packing; got the step {dict(step)}'
+                f'the test pipeline has the step {dict(step)}; an exported model must have only '
+                'reading, at most one Resize to a fixed size by cv2, and packing'
             )
         width, height = (scale, scale) if isinstance(scale, int) else scale
         resize = dict(

@@ -139,7 +139,7 @@ def test_folders_patterns_and_lists(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='no file matches the pattern'):
         expand_inputs(str(tmp_path / '*.gif'))
     (tmp_path / 'none').mkdir()
-    with pytest.raises(ValueError, match='has no image'):
+    with pytest.raises(ValueError, match='holds no image'):
         expand_inputs(tmp_path / 'none')
     with pytest.raises(TypeError, match='got int'):
         expand_inputs(3)
