@@ -1,4 +1,4 @@
-"""What of a training checkpoint is worth handing out."""
+"""Reduction of a training checkpoint to the parts that prediction needs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ _AVERAGE_PREFIX = 'module.'  # of the weights in the second set of MMEngine's EM
 
 
 def raw_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights as trained, of a checkpoint whose training kept an average of them.
+    """Return the weights as trained, of a checkpoint whose training kept an average of them.
 
     MMEngine's EMAHook swaps the two sets when it saves: ``state_dict`` holds the average and
     ``ema_state_dict`` the weights as trained, with a prefix.
 
     Raises:
-        ValueError: the checkpoint has no second set, or it does not fit the first.
+        ValueError: The checkpoint has no second set, or its names are not those of the first.
     """
     second = checkpoint.get('ema_state_dict')
     if second is None:
@@ -36,7 +36,7 @@ def raw_weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, strings, lists and dicts: what both file formats can hold."""
+    """Convert to numbers, strings, lists and dicts, which both file formats can store."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -47,13 +47,13 @@ def _plain(value: Any) -> Any:
 def published(
     checkpoint: Mapping[str, Any], metrics: Mapping[str, float] | None = None, raw: bool = False
 ) -> dict[str, Any]:
-    """A checkpoint with the weights and what prediction needs; the input stays as it is.
+    """Copy the weights and the meta data that prediction needs.
 
     Args:
-        checkpoint: as :func:`~.weights.read_checkpoint` gives it.
-        metrics: figures to carry along; by default those that it carries already.
-        raw: take the weights as trained and not their average. Thresholds and figures that the
-            checkpoint carries are of the average and left out.
+        checkpoint: Checkpoint of :func:`mmmsf.checkpoint.read_checkpoint`.
+        metrics: Metrics to store; by default those in the checkpoint.
+        raw: Take the weights as trained and not their average. The thresholds and metrics in the
+            checkpoint belong to the average and are dropped.
 
     Returns:
         ``state_dict`` and ``meta``, the latter with ``mmmsf_version`` and, where known, ``cfg``
@@ -61,7 +61,7 @@ def published(
         ``iter``.
 
     Raises:
-        ValueError: ``raw`` is asked for and there is no second set of weights.
+        ValueError: ``raw`` is True and there is no second set of weights.
     """
     source = checkpoint['meta']
     keys = ['cfg', 'epoch', 'iter'] + ([] if raw else ['thresholds', 'metrics'])
@@ -76,7 +76,7 @@ def published(
 
 
 def file_hash(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Compute the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while chunk := file.read(1 << 20):

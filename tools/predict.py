@@ -1,4 +1,4 @@
-"""Label images: ``python tools/predict.py [CONFIG] CHECKPOINT INPUT... --out-dir DIR``."""
+"""Labels of images: ``python tools/predict.py [CONFIG] CHECKPOINT INPUT... --out-dir DIR``."""
 
 import argparse
 import csv
@@ -21,8 +21,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         usage=USAGE,
         description='Label images: writes predictions.csv, predictions.jsonl and '
-        'pictures/ with every image and its labels. Exits with 1 if an image cannot be used; the '
-        'others are done all the same.',
+        'pictures/ with every image and its labels. Images that cannot be used are listed, and the '
+        'exit status is 1.',
     )
     parser.add_argument(
         'arguments',
@@ -35,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--attention',
         action='store_true',
-        help='draw where the network looked for each label, and add the boxes '
-        'around it to predictions.jsonl',
+        help='draw the attention (CSRA and linear heads: class activation map) of each label, and '
+        'add boxes around it to predictions.jsonl',
     )
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -74,16 +74,16 @@ def parse_args() -> argparse.Namespace:
     for folder in map(Path, args.inputs):
         if folder.is_dir() and out_dir.is_relative_to(folder.resolve()):
             parser.error(
-                f'--out-dir {args.out_dir} lies in the input folder {folder}: its '
-                'pictures would be taken for inputs the next time'
+                f'--out-dir {args.out_dir} must lie outside the input folder {folder}, or the next '
+                'run would read its pictures as inputs'
             )
     return args
 
 
 def write_results(results: Iterable[dict[str, Any]], out_dir: Path) -> list[dict[str, Any]]:
-    """Write predictions.csv and predictions.jsonl; return the entries without a prediction.
+    """Write predictions.csv and predictions.jsonl; return the entries with an error.
 
-    A file name that is not valid Unicode is written with escapes in the CSV file.
+    The CSV file has escapes in a file name that is not valid Unicode.
     """
     failed = []
     with (
@@ -115,7 +115,7 @@ def main() -> None:
     from mmmsf.apis import MultiLabelInferencer
     from mmmsf.apis.inputs import expand_inputs
     from mmmsf.apis.results import ResultOptions
-    from mmmsf.models.heads.attention_maps import check_attention_maps
+    from mmmsf.models.heads.attention_maps import check_class_maps
     from mmmsf.utils.printable import printable
 
     out_dir = Path(args.out_dir)
@@ -125,7 +125,7 @@ def main() -> None:
             args.config, args.checkpoint, args.device, thresholds=args.thr
         )
         if args.attention:
-            check_attention_maps(inferencer.model)
+            check_class_maps(inferencer.model)
         out_dir.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         raise SystemExit(f'predict.py: {error}') from error

@@ -1,7 +1,7 @@
-"""Make a file to hand out: ``python tools/publish_model.py IN.pth OUT(.pth|.safetensors)``.
+"""Publication of a checkpoint: ``python tools/publish_model.py IN.pth OUT(.pth|.safetensors)``.
 
-It keeps the weights, the config, the class names, the thresholds and the metrics, and drops all
-that only a training needs.
+The file keeps the weights, the config, the class names, the thresholds and the metrics, without
+the state of the training.
 """
 
 import argparse
@@ -21,20 +21,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--raw-weights',
         action='store_true',
-        help='take the weights as trained, where the training kept an average of '
-        'them (EMAHook); by default the average, which validation measured',
+        help='keep the weights as trained, where the training kept an average of them (EMAHook); '
+        'by default the average, which was validated',
     )
     parser.add_argument(
         '--metrics',
         type=Path,
         metavar='FILE',
-        help='metrics.json to put in (default: val/metrics.json beside IN, where '
-        'IN is the last checkpoint of its training)',
+        help='metrics.json to store (default: val/metrics.json beside IN, if IN is the last '
+        'checkpoint of its training)',
     )
     parser.add_argument(
         '--hash',
         action='store_true',
-        help="put the first 8 digits of the file's SHA-256 into its name",
+        help="append the first 8 digits of the file's SHA-256 to its name",
     )
     args = parser.parse_args()
     if args.dst.suffix not in SUFFIXES:
@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_metrics(args: argparse.Namespace) -> dict | None:
-    """The metrics that belong to the weights, as far as that is certain."""
+    """Read the metrics of the weights; None where no file certainly belongs to them."""
     path = args.metrics
     if path is None:
         last = args.src.parent / 'last_checkpoint'

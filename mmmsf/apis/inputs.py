@@ -1,4 +1,4 @@
-"""What a caller may name as images, brought to one form."""
+"""Expansion of the images that a caller names, and their conversion to BGR arrays."""
 
 import glob
 import io
@@ -20,8 +20,8 @@ ImageInput = str | NDArray[np.uint8] | Image.Image
 
 
 def _expand_path(path: str) -> list[str]:
-    """Files of a folder or a pattern, sorted; a path or URL as it is."""
-    if os.path.isdir(path):  # unlike that of Path, says no to a name that no folder can have
+    """List the files of a folder or a pattern, sorted; keep a path or URL."""
+    if os.path.isdir(path):  # Path.is_dir would raise for a name that no folder can have
         found = [
             os.path.join(folder, name)
             for folder, _, names in os.walk(path)
@@ -40,15 +40,15 @@ def _expand_path(path: str) -> list[str]:
 
 
 def expand_inputs(inputs: Any) -> list[ImageInput]:
-    """List the images that a caller named.
+    """List the images that a caller names.
 
     Args:
-        inputs: a path, a folder (searched recursively for image suffixes, sorted), a glob pattern
+        inputs: A path, a folder (searched recursively for image suffixes, sorted), a glob pattern
             (``**`` included), an array, a PIL image, or a list of these.
 
     Raises:
-        TypeError: an input is none of these.
-        ValueError: a folder or a pattern holds no image.
+        TypeError: An input is none of these.
+        ValueError: A folder or a pattern matches no image.
     """
     if isinstance(inputs, str | os.PathLike):
         return list(_expand_path(os.fspath(inputs)))
@@ -63,7 +63,7 @@ def expand_inputs(inputs: Any) -> list[ImageInput]:
 
 
 def _from_pil(image: Image.Image, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode as a PNG of the same content would be, so that 16 bit, palette and alpha agree."""
+    """Convert as if read from a PNG file, so that 16-bit, palette and alpha images agree."""
     image = ImageOps.exif_transpose(image)
     if image.mode in ('CMYK', 'YCbCr', 'LAB', 'HSV'):
         image = image.convert('RGB')
@@ -80,18 +80,18 @@ def _from_pil(image: Image.Image, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def to_bgr(image: NDArray | Image.Image, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Bring an image in memory to what :func:`mmmsf.datasets.transforms.decode_image` gives.
+    """Convert an image in memory to the form of :func:`mmmsf.datasets.transforms.decode_image`.
 
     Args:
         image: uint8 array (H, W, 3) in BGR order, as MMCV and OpenCV read them, or a PIL image.
-        max_pixels: refuse PIL images with more pixels; Pillow decodes them only now.
+        max_pixels: Refuse PIL images with more pixels; Pillow decodes them only now.
 
     Returns:
         uint8 (H, W, 3), BGR.
 
     Raises:
-        ImageReadError: an array of another shape or type, a PIL image that is too large, damaged or
-            of a mode with no form in 8-bit colour.
+        ImageReadError: An array of another shape or type, or a PIL image that is too large, corrupt
+            or of a mode that 8-bit colour cannot represent.
     """
     if isinstance(image, Image.Image):
         if image.width * image.height > max_pixels:

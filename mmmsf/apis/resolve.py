@@ -1,4 +1,4 @@
-"""Whatever names a model, turned into a loaded one."""
+"""Loading of a model from any of the forms in which a caller may name it."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import nn
 
 from mmmsf.checkpoint.loading import LoadedModel, load_model
 from mmmsf.checkpoint.secure_loading import secure_loading
+from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.utils.config_file import read_config
 
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -18,20 +19,18 @@ _CHECKPOINT_SUFFIXES = ('.pth', '.pt', '.safetensors')
 
 
 def _from_module(model: nn.Module, device: str | torch.device | None) -> LoadedModel:
-    """Take over a model of MMPretrain's ``get_model``, which keeps its config on the model."""
+    """Wrap a model of MMPretrain's ``get_model``, which stores its config in ``_config``."""
     cfg: Any = getattr(model, '_config', None)
     head: Any = getattr(model, 'head', None)
-    num_classes = getattr(head, 'num_classes', None) or getattr(
-        getattr(head, 'fc', None), 'out_features', None
-    )
-    if cfg is None or num_classes is None:
+    if cfg is None:
         raise ValueError(
-            '`model` is a module that does not tell its config or its number of '
-            'classes; pass a LoadedModel, which also holds class names and thresholds'
+            "`model` must be a LoadedModel or a model of MMPretrain's `get_model`, got a "
+            f'{type(model).__name__} without a config; pass a LoadedModel'
         )
+    num_classes = head_num_classes(head, cfg)
     names = (getattr(model, '_dataset_meta', None) or {}).get('classes') or range(num_classes)
     if len(names) != num_classes:
-        raise ValueError(f'`model` names {len(names)} classes, its head has {num_classes}')
+        raise ValueError(f'`model` has {len(names)} class names, its head {num_classes} classes')
     thr = getattr(head, 'thr', None)
     thresholds = np.full(num_classes, 0.5 if thr is None else thr, np.float32)
     model = model.eval() if device is None else model.eval().to(device)
@@ -43,16 +42,17 @@ def resolve_model(
     pretrained: str | Path | None,
     device: str | torch.device | None,
 ) -> LoadedModel:
-    """Load what the arguments of :class:`MultiLabelInferencer` name.
+    """Load the model that the arguments of :class:`MultiLabelInferencer` name.
 
     Raises:
-        FileNotFoundError: config or checkpoint does not exist.
-        ValueError: there is nothing to load, no such model name, or two sets of weights.
+        FileNotFoundError: Config or checkpoint does not exist.
+        ValueError: There is nothing to load, no such model name, or two sets of weights.
     """
     if isinstance(model, LoadedModel | nn.Module):
         if pretrained is not None:
             raise ValueError(
-                '`pretrained` goes with a config or a name; this `model` has its weights already'
+                '`pretrained` must be None for a `model` that has its weights, got '
+                f'{str(pretrained)!r}; it goes with a config or a name'
             )
         if isinstance(model, nn.Module):
             return _from_module(model, device)
@@ -67,18 +67,18 @@ def resolve_model(
     ):
         checkpoint = pretrained if model is None else str(model)
         if checkpoint is None:
-            raise ValueError('name a `model` or the checkpoint `pretrained`')
+            raise ValueError('`model` or `pretrained` must be given, got neither')
         return load_model(checkpoint, device=device)
     if isinstance(model, Config) or Path(model).suffix in _CONFIG_SUFFIXES:
         cfg = model if isinstance(model, Config) else read_config(model)
         checkpoint = pretrained or cfg.get('load_from')
         if checkpoint is None:
-            raise ValueError('a config has no weights; name the checkpoint as `pretrained`')
+            raise ValueError('`pretrained` must name a checkpoint where `model` is a config')
         return load_model(checkpoint, cfg, device)
     if str(model).lower() not in list_models():
         raise ValueError(
-            f'`model`={str(model)!r} is no config (.py), no checkpoint (.pth, '
-            ".safetensors) and none of MMPretrain's list_models()"
+            '`model` must be a config (.py), a checkpoint (.pth, .safetensors) or one of '
+            f"MMPretrain's list_models(), got {str(model)!r}"
         )
     weights = True if pretrained is None else str(pretrained)
     if device is None:

@@ -1,4 +1,4 @@
-"""What the inferencer gives for one image."""
+"""Results of the inferencer for one image, as data and as a picture."""
 
 import re
 from collections.abc import Sequence
@@ -24,25 +24,29 @@ _DRAWN_CLASSES = 6
 
 @dataclass(frozen=True)
 class ResultOptions:
-    """What a caller wants to know of each image.
+    """Select the results of each image.
 
     Attributes:
-        topk: take this many classes with the highest scores, whatever the thresholds say.
-        return_datasamples: give MMPretrain's data samples in place of dicts; ``pred_label`` holds
+        topk: Take the classes with this many highest scores and ignore the thresholds.
+        return_datasamples: Return MMPretrain's data samples instead of dicts; ``pred_label`` holds
             the labels.
-        return_scores: add ``all_scores``, float32 (K,).
-        return_boxes: add ``boxes``, for each label the smallest box (x1, y1, x2, y2), in whole
-            pixels of the image after EXIF rotation, around its attention summed over the scales,
-            from ``box_fraction`` of the maximum on. It says where the network looked; it is no
-            detection, and separate objects share one box.
-        return_attention: add ``attention``, for each scale float32 (K, h, w), every map summing to
-            one, and ``region``, the (x1, y1, x2, y2) of the image that the maps cover.
-        box_fraction: see ``return_boxes``; above 0 and at most 1.
-        attention_layer: decoder layer whose attention is meant, by default the last.
-        show_dir: write each image with its labels there; with ``return_attention`` or
-            ``return_boxes`` also the attention of its first labels.
-        on_error: ``'raise'``, or ``'record'``: an image that cannot be used gives
-            ``dict(path=..., error='message')`` and the others go on.
+        return_scores: Add ``all_scores``, float32 (K,).
+        return_boxes: Add ``boxes``, for each label the smallest box (x1, y1, x2, y2), in integer
+            pixels of the image after EXIF rotation, around the cells whose attention, summed over
+            the scales, is at least ``box_fraction`` of the maximum. This is no detection: separate
+            objects share one box.
+        return_attention: Add ``attention``, for each scale float32 (K, h, w), every map summing to
+            one, and ``region``, the part (x1, y1, x2, y2) of the image that the maps cover. Class
+            activation maps take the place of attention for CSRA and linear heads.
+        box_fraction: Above 0 and at most 1, see ``return_boxes``.
+        attention_layer: Number of the decoder layer, by default the last.
+        show_dir: Folder for a picture of each image with its labels; with ``return_attention`` or
+            ``return_boxes`` also with the attention of its first labels.
+        on_error: ``'raise'``, or ``'record'`` to return ``dict(path=..., error='message')`` for an
+            image that cannot be used and to continue with the others.
+
+    Raises:
+        ValueError: A value is outside its range.
     """
 
     topk: int | None = None
@@ -67,12 +71,20 @@ class ResultOptions:
 
     @property
     def wants_attention(self) -> bool:
+        """True where a result needs the maps."""
         return self.return_boxes or self.return_attention
 
 
 def choose_labels(scores: Tensor, thresholds: NDArray[np.float32], topk: int | None) -> Tensor:
-    """Class indices with ``scores`` (K,) at or above ``thresholds`` (K,), or the ``topk`` highest;
-    highest first.
+    """Choose the classes of an image.
+
+    Args:
+        scores: (K,).
+        thresholds: (K,); a class is chosen from its threshold on.
+        topk: Choose the classes with the highest scores instead.
+
+    Returns:
+        Class indices, highest score first.
     """
     order = scores.argsort(descending=True, stable=True)
     if topk is not None:
@@ -88,18 +100,18 @@ def make_result(
     classes: Sequence[str],
     options: ResultOptions,
 ) -> dict[str, Any]:
-    """Describe one image.
+    """Collect the results of one image.
 
     Args:
-        path: None for an image in memory.
-        sample: with ``pred_score`` (K,) on the CPU and the shapes of the image.
-        labels: class indices, highest score first.
-        maps: (K, h_i, w_i) attention of each scale, where the options want it.
+        path: Path of the image, None for an image in memory.
+        sample: Prediction with ``pred_score`` (K,) on the CPU and the shapes of the image.
+        labels: Class indices, highest score first.
+        maps: (K, h_i, w_i) of each scale, None unless the options need them.
         classes: K names.
-        options: what to put in.
+        options: Choice of the optional entries.
 
     Returns:
-        ``path``, ``labels``, ``scores``, ``indices`` and what :class:`ResultOptions` adds.
+        ``path``, ``labels``, ``scores``, ``indices`` and the entries of :class:`ResultOptions`.
     """
     result = dict(
         path=path,
@@ -133,10 +145,10 @@ def draw_result(
 
     Args:
         image: (H, W, 3) uint8 BGR.
-        result: of :func:`make_result`.
-        maps: (K, h_i, w_i) attention of each scale.
-        region: the part of the image that the maps cover.
-        size: longer side of a panel in pixels.
+        result: Results of :func:`make_result`.
+        maps: (K, h_i, w_i) of each scale, None to draw none.
+        region: Part of the image that the maps cover.
+        size: Longer side of a panel in pixels.
     """
     rgb = np.ascontiguousarray(image[..., ::-1])
     titles = [
@@ -159,6 +171,6 @@ def draw_result(
 
 
 def picture_name(number: int, path: str | None) -> str:
-    """A file name that no other image of the run has: its number, and its own name made tame."""
+    """Name a picture by the image's number in the run and its sanitized file name."""
     stem = re.sub(r'[^\w.-]+', '_', '' if path is None else Path(path).stem)[:80]
     return f'{number:06d}_{stem}.png' if stem else f'{number:06d}.png'

@@ -1,4 +1,4 @@
-"""Checkpoints: read safely, recognised, and turned into models with classes and thresholds."""
+"""Checkpoints: safe reading and writing, and models with their classes and thresholds."""
 
 from .files import read_checkpoint, write_checkpoint
 from .loading import LoadedModel, build_model, load_model

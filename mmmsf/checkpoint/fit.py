@@ -1,4 +1,4 @@
-"""Whether weights and classes of a checkpoint belong to a model and its data."""
+"""Checks that the weights and classes of a checkpoint fit a model and its data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
     """Load all weights or raise; position tables of another length are resampled.
 
     Args:
-        model: the model; of no use after an error.
-        state: name -> weight.
-        source: where they are from, for the message.
+        model: Model to fill; not usable after an error.
+        state: Name -> weight.
+        source: Origin of the weights, for the message.
 
     Raises:
-        ValueError: names the weights that are missing, left over or of another shape.
+        ValueError: Names the weights that are missing, left over or of another shape.
     """
     try:
         model.load_state_dict(state)
@@ -45,7 +45,7 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
 
 
 def checkpoint_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The class names in a checkpoint's meta data, or None where it has none."""
+    """Read the class names in a checkpoint's meta data; None where it has none."""
     dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
     names = dataset_meta.get('classes')
     return None if names is None else tuple(map(str, names))
@@ -54,16 +54,16 @@ def checkpoint_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
 def check_classes(
     names: Sequence[str] | None, wanted: Sequence[str], source: str, what: str
 ) -> None:
-    """Refuse a checkpoint of other classes; one that names none passes.
+    """Check that a checkpoint has the classes of the data; one without names passes.
 
     Args:
         names: K classes of the checkpoint.
-        wanted: those of the data.
-        source: the checkpoint, for the message.
-        what: the data, for the message.
+        wanted: Classes of the data.
+        source: Checkpoint, for the message.
+        what: Data, for the message.
 
     Raises:
-        ValueError: the names or their order differ.
+        ValueError: The names or their order differ.
     """
     if names is None or tuple(names) == tuple(wanted):
         return

@@ -1,4 +1,4 @@
-"""A trained model ready to predict, from a checkpoint and, where it lacks one, a config."""
+"""Trained models with their classes and thresholds, from a checkpoint and its config."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from numpy.typing import NDArray
 
+from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.utils.config_file import read_config
 
 from .config_text import config_from_text
@@ -25,14 +26,14 @@ _OTHER_WEIGHTS = ('init_cfg', 'pretrained', 'checkpoint_path')
 
 @dataclass(eq=False)
 class LoadedModel:
-    """What prediction needs to know, K classes.
+    """Hold a model with all that prediction needs; K classes.
 
     Attributes:
-        model: on its device, in evaluation mode.
-        cfg: the config it was built from.
+        model: Classifier on its device, in evaluation mode.
+        cfg: Config that it was built from.
         classes: K names.
-        thresholds: (K,) float32; a score of at least this is a positive decision.
-        meta: the checkpoint's meta data.
+        thresholds: (K,) float32; a score of at least its threshold is a positive decision.
+        meta: Meta data of the checkpoint.
     """
 
     model: ImageClassifier
@@ -42,8 +43,17 @@ class LoadedModel:
     meta: dict[str, Any]
 
     @property
+    def num_classes(self) -> int:
+        """Number of classes K."""
+        return len(self.classes)
+
+    @property
     def pipeline(self) -> list[dict[str, Any]]:
-        """Config of the test pipeline."""
+        """Config of the test pipeline.
+
+        Raises:
+            ValueError: The config has neither `test_dataloader` nor `val_dataloader`.
+        """
         loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader')
         if loader is None:
             raise ValueError('the config has no `test_dataloader` and so no test pipeline')
@@ -51,7 +61,7 @@ class LoadedModel:
 
 
 def _without_init(cfg: Any) -> Any:
-    """A copy that names no other weights: ours are loaded, nothing must be fetched."""
+    """Copy a model config without the arguments that would fetch other weights."""
     if isinstance(cfg, dict):
         return {
             key: _without_init(value) for key, value in cfg.items() if key not in _OTHER_WEIGHTS
@@ -65,7 +75,7 @@ def build_model(cfg: Config) -> ImageClassifier:
     """Build the config's model with random weights, in evaluation mode.
 
     Raises:
-        ValueError: the config has no model.
+        ValueError: The config has no model.
     """
     if not isinstance(cfg.get('model'), dict):
         raise ValueError(f'the config {cfg.filename or ""} has no `model`')
@@ -78,6 +88,7 @@ def build_model(cfg: Config) -> ImageClassifier:
 
 
 def _classes(meta: dict[str, Any], cfg: Config, num_classes: int) -> tuple[str, ...]:
+    """Read the class names from the meta data, else from the config, else number the classes."""
     names = checkpoint_classes(meta)
     if names is None:
         for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
@@ -91,7 +102,7 @@ def _classes(meta: dict[str, Any], cfg: Config, num_classes: int) -> tuple[str, 
 
 
 def _thresholds(meta: dict[str, Any], thr: float | None, num_classes: int) -> NDArray[np.float32]:
-    """Those tuned and stored in the checkpoint, else the head's, else 0.5."""
+    """Read the thresholds stored in the meta data, else use the head's, else 0.5."""
     stored = meta.get('thresholds')
     if stored is None:
         return np.full(num_classes, 0.5 if thr is None else thr, np.float32)
@@ -117,18 +128,18 @@ def load_model(
     """Load a trained multi-label model.
 
     Args:
-        checkpoint: a ``.pth`` of a training run or a file of ``tools/publish_model.py``. The
-            averaged weights are taken where the run kept an average.
-        config: by default the one that the checkpoint carries, read as data.
-        device: by default the GPU where there is one.
+        checkpoint: ``.pth`` file of a training run or a file of ``tools/publish_model.py``. The
+            averaged weights are loaded where the run kept an average.
+        config: By default the config in the checkpoint, parsed as data and not executed.
+        device: By default the GPU where there is one.
 
     Returns:
         The model with its classes and thresholds.
 
     Raises:
-        FileNotFoundError: checkpoint or config does not exist.
-        ValueError: the checkpoint cannot be read, carries no config where none is given, or its
-            weights do not fit.
+        FileNotFoundError: Checkpoint or config does not exist.
+        ValueError: The checkpoint cannot be read, it has no config and `config` is None, its
+            weights do not fit, or the head breaks the contract in `mmmsf.models.heads.contract`.
     """
     found = read_checkpoint(checkpoint)
     meta = found['meta']
@@ -142,9 +153,7 @@ def load_model(
     cfg = config if isinstance(config, Config) else read_config(config)
     model = build_model(cfg)
     load_weights(model, found['state_dict'], str(checkpoint))
-    num_classes = getattr(model.head, 'num_classes', None)
-    if num_classes is None:
-        raise ValueError(f'{type(model.head).__name__} does not say its `num_classes`')
+    num_classes = head_num_classes(getattr(model, 'head', None), cfg)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return LoadedModel(

@@ -1,4 +1,4 @@
-"""Class thresholds in a checkpoint: store and read them."""
+"""Class thresholds in the meta data of a checkpoint."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,24 +12,24 @@ from .fit import check_classes, checkpoint_classes
 def store_thresholds(
     checkpoint: str | Path, out: str | Path, values: Sequence[float], classes: Sequence[str]
 ) -> None:
-    """Copy a checkpoint with ``meta['thresholds']`` set; all else stays as it is.
+    """Copy a checkpoint with ``meta['thresholds']`` set and nothing else changed.
 
     Args:
-        checkpoint: the file to read.
-        out: the file to write; may be ``checkpoint``.
+        checkpoint: File to read.
+        out: File to write; may be ``checkpoint``.
         values: K thresholds in the order of ``classes``.
-        classes: K names of the data that the thresholds were tuned on.
+        classes: K class names of the data that the thresholds were tuned on.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: it cannot be read, names no classes or others, or a suffix differs.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It cannot be read, has no or other class names, or the suffixes differ.
     """
     found = read_checkpoint(checkpoint)
     names = checkpoint_classes(found['meta'])
     if names is None:
         raise ValueError(
-            f'{checkpoint} names no classes, so nothing shows whether the thresholds '
-            "belong to it; set meta['dataset_meta']['classes']"
+            f'{checkpoint} names no classes to compare with those of the predictions; set '
+            "meta['dataset_meta']['classes']"
         )
     check_classes(names, classes, str(checkpoint), 'the predictions')
     if Path(out).suffix != Path(checkpoint).suffix:
@@ -42,11 +42,11 @@ def store_thresholds(
 
 
 def read_thresholds(checkpoint: str | Path) -> list[float]:
-    """The class thresholds that a checkpoint carries.
+    """Read the class thresholds of a checkpoint.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: it cannot be read or carries no usable thresholds.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It cannot be read or has no valid thresholds.
     """
     stored = read_checkpoint(checkpoint)['meta'].get('thresholds')
     if stored is None:

@@ -1,9 +1,9 @@
-"""Deployment: ONNX export, int8 quantisation and a classifier that needs no torch."""
+"""Deployment: ONNX export, int8 quantisation and a classifier without torch."""
 
 import importlib
 from typing import Any
 
-# Each needs packages of the extra `export`, so none is imported before it is asked for.
+# All need packages of the extra `export` and are imported on first use.
 _MODULES = {
     'OnnxClassifier': 'onnx_classifier',
     'export_onnx': 'export',

@@ -1,4 +1,4 @@
-"""ONNX files that take RGB images of 0 to 255 and give scores."""
+"""Export to ONNX files from RGB images of 0 to 255 to scores."""
 
 import contextlib
 import io
@@ -18,21 +18,21 @@ from .export_check import check_onnx, other_size
 from .pipeline_images import pipeline_images, set_pipeline_size
 from .score_model import ScoreModel
 
-META_KEY = 'mmmsf'  # the metadata_props entry that holds our data as JSON
+META_KEY = 'mmmsf'  # entry of metadata_props with our data as JSON
 FORMAT = 1
 _LOADERS = ('LoadImage', 'LoadImageFromFile')
-_LOADER_KEYS = {'type', 'max_pixels', 'backend_args'}  # any other may change the pixels
+_LOADER_KEYS = {'type', 'max_pixels', 'backend_args'}  # others may change the pixels
 _PACKERS = ('PackInputs',)
 
 
 def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """What a test pipeline does between reading and packing, as far as a file can say it.
+    """Describe the Resize of a test pipeline.
 
     Returns:
-        ``dict(width=, height=, interpolation=)``, or None when images keep their size.
+        ``dict(width=, height=, interpolation=)``, or None where images keep their size.
 
     Raises:
-        ValueError: the pipeline has another step than reading, one plain Resize and packing.
+        ValueError: The pipeline has other steps than reading, one plain Resize and packing.
     """
     resize = None
     for step in pipeline:
@@ -49,8 +49,8 @@ def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None
         )
         if not plain or scale is None:
             raise ValueError(
-                f'the test pipeline has the step {dict(step)}; an exported model can '
-                'only repeat one Resize to a fixed size by cv2'
+                f'the test pipeline has the step {dict(step)}; an exported model must have only '
+                'reading, at most one Resize to a fixed size by cv2, and packing'
             )
         width, height = (scale, scale) if isinstance(scale, int) else scale
         resize = dict(
@@ -64,7 +64,16 @@ def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None
 def describe(
     loaded: LoadedModel, size: tuple[int, int] | None, resize: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What a program needs beside the graph, as plain data; ``size`` None: any."""
+    """Collect the data that a program needs beside the graph.
+
+    Args:
+        loaded: Exported model.
+        size: (height, width) of the images, None for any size.
+        resize: Description by :func:`pipeline_resize`.
+
+    Returns:
+        Numbers, strings, lists and dicts, ready for JSON.
+    """
     preprocessor = loaded.model.data_preprocessor
     normalize = preprocessor._enable_normalize
     return dict(
@@ -87,13 +96,13 @@ def describe(
 def _trace(
     graph: ScoreModel, size: tuple[int, int], any_size: bool, opset: int, path: Path
 ) -> None:
-    """Export with a dynamic batch; the exporter's talk is dropped."""
+    """Export with a dynamic batch and without the exporter's output on stdout."""
     dims = {0: torch.export.Dim.DYNAMIC}
     if any_size:
         dims |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     images = torch.rand(2, 3, *size) * 255
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        graph(images)  # fills caches whose filling cannot be traced
+        graph(images)  # fills caches, which tracing cannot
         try:
             torch.onnx.export(
                 graph,
@@ -117,11 +126,11 @@ def _trace(
 
 
 def _finish(path: Path, meta: dict[str, Any]) -> None:
-    """Name the axes, drop the exporter's notes (they hold paths of this machine), add ours."""
+    """Name the axes, remove the exporter's notes, which contain local paths, and add our data."""
     import onnx
 
     proto = onnx.load(path)
-    del proto.graph.value_info[:]  # they name the axes as the exporter did
+    del proto.graph.value_info[:]  # with the exporter's names of the axes
     for item in [
         *proto.graph.node,
         *proto.graph.input,
@@ -156,24 +165,24 @@ def export_onnx(
 ) -> dict[str, Any]:
     """Write a model as ONNX: ``images`` (B, 3, H, W) in, ``scores`` (B, K) out.
 
-    ``images`` is float32, RGB, 0 to 255; normalisation and sigmoid are in the graph. The batch is
-    free. The entry ``mmmsf`` of the file's metadata holds, as JSON, what :func:`describe` gives.
+    ``images`` is float32, RGB, 0 to 255; normalisation and sigmoid are part of the graph. The batch
+    size is dynamic. The entry ``mmmsf`` of the file's metadata is the JSON of :func:`describe`.
 
     Args:
-        loaded: the model, on the CPU.
-        path: file to write, whole or not at all.
-        size: (height, width) of the images; by default that of the test pipeline's Resize, without
-            one that of the first image.
-        dynamic_size: let height and width be free too.
-        opset: version of the operator set, at least 18.
-        check: compare with the torch model before the file is put in place.
-        files: images to check with; by default some of the config's test set.
+        loaded: Model, on the CPU.
+        path: File to write, atomically.
+        size: (height, width) of the images; by default the size of the test pipeline's Resize,
+            without one the size of the first image.
+        dynamic_size: Make height and width dynamic as well.
+        opset: Version of the operator set, at least 18.
+        check: Compare with the torch model before the file is moved to ``path``.
+        files: Images for the check; by default the first of the config's test set.
 
     Returns:
-        The metadata, with the largest difference seen as ``difference`` (None if not checked).
+        The metadata, and the largest difference of a score as ``difference`` (None if not checked).
 
     Raises:
-        ValueError: the model or its test pipeline cannot be exported, or the check fails.
+        ValueError: The model or its test pipeline cannot be exported, or the check fails.
         ImportError: onnx, onnxscript or, for the check, onnxruntime is missing.
     """
     path = Path(path)
@@ -194,6 +203,6 @@ def export_onnx(
         difference = None
         if check:
             sizes = [size, other_size(size)] if dynamic_size else [size]
-            difference = max(check_onnx(draft, loaded.model, images, one) for one in sizes)
+            difference = max(check_onnx(draft, loaded.model, images, x) for x in sizes)
         os.replace(draft, path)
     return dict(**meta, difference=difference)

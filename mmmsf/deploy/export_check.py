@@ -1,4 +1,4 @@
-"""Whether an exported model gives the scores of the model it came from."""
+"""Comparison of an exported model with the torch model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 
 def other_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Another image size, of another shape, to test a free size with."""
+    """Choose a second image size, of another aspect ratio, to check a dynamic size."""
     height, width = size
     return height + height // 4, width + width // 2
 
 
 def torch_scores(model: ImageClassifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scores (B, K) of BGR images (B, H, W, 3), the way a test run makes them."""
+    """Compute scores (B, K) of BGR images (B, H, W, 3) as a test run does."""
     inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     with torch.no_grad():
         normalized = model.data_preprocessor(dict(inputs=inputs))['inputs']
@@ -25,7 +25,7 @@ def torch_scores(model: ImageClassifier, images: NDArray[np.uint8]) -> NDArray[n
 
 
 def onnx_input(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """BGR images (B, H, W, 3) as an exported model takes them: RGB float32 (B, 3, H, W)."""
+    """Convert BGR images (B, H, W, 3) to RGB float32 (B, 3, H, W), the input of exported models."""
     return np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2), np.float32)
 
 
@@ -39,18 +39,17 @@ def check_onnx(
     """Compare at batch 1 and with all images at once.
 
     Args:
-        path: the ONNX file.
-        model: the classifier, on the CPU.
+        path: ONNX file.
+        model: Classifier, on the CPU.
         images: BGR images (H, W, 3); those of another size are resized.
         size: (height, width) to compare at.
-        tolerance: largest difference of a score that is allowed.
+        tolerance: Largest allowed difference of a score.
 
     Returns:
-        The largest difference seen.
+        The largest difference.
 
     Raises:
-        ValueError: it is above ``tolerance`` or not a number, the shapes differ, or the file does
-            not run.
+        ValueError: It is above ``tolerance`` or NaN, the shapes differ, or the file does not run.
     """
     import onnxruntime
 
@@ -75,9 +74,9 @@ def check_onnx(
         difference = float(np.abs(got - expected).max())
         if not difference <= tolerance:
             raise ValueError(
-                f'the exported model gives other scores than the torch model for '
-                f'{len(part)} images of {height} x {width} px: they differ by up to '
-                f'{difference:.2e}, allowed is {tolerance:.0e}'
+                f'the scores of the exported model and the torch model for {len(part)} images of '
+                f'{height} x {width} px must differ by at most {tolerance:.0e}, they differ by '
+                f'{difference:.2e}'
             )
         worst = max(worst, difference)
     return worst

@@ -1,14 +1,14 @@
-"""Predict labels with an exported model, without torch.
+"""Classifier of exported models, without torch.
 
-This file needs numpy, onnxruntime, opencv-python(-headless) and Pillow, and nothing of this
+This file needs numpy, onnxruntime, opencv-python(-headless) and Pillow, and no other file of this
 package: copy it beside the .onnx file and use it alone::
 
     from onnx_classifier import OnnxClassifier
     classifier = OnnxClassifier('model.onnx')
     classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
 
-Images are decoded and resized by OpenCV, as in training and testing: other libraries decode some
-files and round some pixels otherwise, and the scores would differ.
+Images are decoded and resized by OpenCV, as in training and testing; other libraries decode and
+round some pixels differently, which changes the scores.
 """
 
 import io
@@ -25,8 +25,8 @@ from PIL import Image
 
 META_KEY = 'mmmsf'
 FORMAT = 1
-MAX_PIXELS = 178_956_970  # images with more are refused by their header
-# What both Pillow and OpenCV read. Pillow knows more, and runs a PostScript interpreter for one.
+MAX_PIXELS = 178_956_970
+# Formats of both Pillow and OpenCV. Pillow reads more, and runs a PostScript interpreter for one.
 FORMATS = (
     'AVIF',
     'BMP',
@@ -53,7 +53,7 @@ _INTERPOLATIONS = {
 
 
 def _check_file(content: bytes, name: str, max_pixels: int) -> None:
-    """Refuse files that OpenCV would decode in part, or that would fill the memory."""
+    """Raise ValueError for files that OpenCV decodes only in part or that are too large."""
     Image.init()
     formats = [one for one in FORMATS if one in Image.OPEN]
     try:
@@ -61,7 +61,9 @@ def _check_file(content: bytes, name: str, max_pixels: int) -> None:
             warnings.simplefilter('ignore', Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=formats) as image:
                 if image.width * image.height > max_pixels:
-                    raise ValueError(f'{image.width} x {image.height} pixels are too many')
+                    raise ValueError(
+                        f'{image.width} x {image.height} is more than max_pixels={max_pixels}'
+                    )
                 marker = _END_MARKERS.get(str(image.format))
                 if marker is None or marker not in content[-_TAIL_BYTES:]:
                     image.load()  # strict, unlike OpenCV
@@ -70,21 +72,21 @@ def _check_file(content: bytes, name: str, max_pixels: int) -> None:
 
 
 def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode an encoded image, the way the package reads its training images.
+    """Decode an encoded image as the package decodes its training images.
 
     Grey and palette images are expanded, CMYK is converted, 16 bits are scaled to 8, alpha is
     dropped and the EXIF orientation applied.
 
     Args:
-        content: the file's bytes.
-        name: what to call the image in an error.
-        max_pixels: refuse images with more pixels than this, by the header.
+        content: Bytes of the file.
+        name: Name of the image in an error.
+        max_pixels: Limit of the pixels, checked in the header before decoding.
 
     Returns:
         uint8 (H, W, 3), BGR.
 
     Raises:
-        ValueError: ``content`` is no whole image; names ``name``.
+        ValueError: ``content`` is no complete image; the message starts with ``name``.
     """
     _check_file(content, name, max_pixels)
     try:
@@ -97,22 +99,22 @@ def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS
 
 
 class OnnxClassifier:
-    """A model of ``tools/deployment/export_onnx.py`` with its classes and thresholds.
+    """Run a model of ``tools/deployment/export_onnx.py`` with its classes and thresholds.
 
     Args:
-        path: the ONNX file.
+        path: ONNX file.
         threads: CPU threads of one prediction; by default all cores.
-        max_pixels: an image file with more pixels is refused by its header.
+        max_pixels: Limit of an image file's pixels, checked in the header before decoding.
 
     Attributes:
         classes: K names.
-        thresholds: (K,) float32; a score of at least this is a positive decision. May be changed.
-        meta: what the file says about itself.
+        thresholds: (K,) float32; a score of at least its threshold is a positive decision. May be
+            assigned.
+        meta: Metadata of the file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no ONNX model, or was not written by this package, or by a later
-            one.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no ONNX model, or not one of this version of the package.
     """
 
     def __init__(
@@ -133,14 +135,14 @@ class OnnxClassifier:
         stored = self.session.get_modelmeta().custom_metadata_map.get(META_KEY)
         if stored is None:
             raise ValueError(
-                f'{path} does not say how to prepare images; export it with '
+                f'{path} has no metadata of this package; export it with '
                 'tools/deployment/export_onnx.py'
             )
         self.meta: dict[str, Any] = json.loads(stored)
         if self.meta['format'] != FORMAT:
             raise ValueError(
-                f'{path} has format {self.meta["format"]}, this file reads {FORMAT}; '
-                'take onnx_classifier.py from the package that exported it'
+                f'{path} must have format {FORMAT}, got {self.meta["format"]}; '
+                'use onnx_classifier.py of the package that exported it'
             )
         self.classes: list[str] = self.meta['classes']
         self.thresholds = np.array(self.meta['thresholds'], np.float32)
@@ -149,15 +151,15 @@ class OnnxClassifier:
         """Read and resize one image.
 
         Args:
-            image: path, or uint8 array (H, W, 3) in BGR order as ``cv2.imread`` gives.
+            image: Path, or uint8 array (H, W, 3) in BGR order as ``cv2.imread`` returns.
 
         Returns:
             float32 (1, 3, H, W), RGB, 0 to 255.
 
         Raises:
-            OSError: the file cannot be read.
-            ValueError: it is no whole image, the array is another one, or the model takes one
-                size only and nothing says how to resize to it.
+            OSError: The file cannot be read.
+            ValueError: It is no complete image, the array has another shape or type, or its size
+                is not that of the model and the test pipeline does not resize.
         """
         if not isinstance(image, np.ndarray):
             image = decode(Path(image).read_bytes(), os.fspath(image), self.max_pixels)
@@ -176,18 +178,17 @@ class OnnxClassifier:
         size = self.meta['size']
         if size is not None and list(image.shape[:2]) != size:
             raise ValueError(
-                f'the model takes images of {size[0]} x {size[1]} px (height x width) '
-                'and its test pipeline does not resize; got '
-                f'{image.shape[0]} x {image.shape[1]}'
+                f'the image must have {size[0]} x {size[1]} px (height x width), since the test '
+                f'pipeline of the model does not resize; got {image.shape[0]} x {image.shape[1]}'
             )
         return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
 
     def __call__(self, image: str | os.PathLike | np.ndarray) -> dict[str, Any]:
-        """Predict one image; see :meth:`prepare` for what it may be and what it raises.
+        """Predict one image; its forms and the errors are those of :meth:`prepare`.
 
         Returns:
             ``labels``: names whose score is at least their threshold, highest score first;
-            ``scores``: theirs; ``all_scores``: float32 (K,).
+            ``scores``: scores of the labels; ``all_scores``: float32 (K,).
         """
         scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
         order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]

@@ -1,4 +1,4 @@
-"""Images as the test pipeline hands them to the network."""
+"""Images after the test pipeline, as the network takes them."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ _SCOPE = 'mmpretrain'
 def set_pipeline_size(
     pipeline: Sequence[dict[str, Any]], size: tuple[int, int] | None
 ) -> list[dict[str, Any]]:
-    """A copy whose Resize, if there is one, gives ``size`` (height, width); None: unchanged."""
+    """Copy a pipeline and set its Resize, if any, to ``size`` (height, width), unless None."""
     return [
         {**step, 'scale': (size[1], size[0])}
         if size is not None and str(step['type']).rsplit('.', 1)[-1] == 'Resize'
@@ -33,8 +33,8 @@ def build_dataset(cfg: Config, loader: str, pipeline: Sequence[dict[str, Any]]) 
     """Build the dataset of a loader of the config with another pipeline, in test mode.
 
     Raises:
-        ValueError: the config has no such loader.
-        FileNotFoundError: its data are not there.
+        ValueError: The config has no such loader.
+        FileNotFoundError: Its data do not exist.
     """
     if cfg.get(loader) is None:
         raise ValueError(f'the config has no `{loader}`')
@@ -45,35 +45,33 @@ def build_dataset(cfg: Config, loader: str, pipeline: Sequence[dict[str, Any]]) 
 
 
 def to_image(data: dict[str, Any]) -> NDArray[np.uint8]:
-    """The BGR image (H, W, 3) in what a pipeline gave.
+    """Return the BGR image (H, W, 3) in the output of a pipeline.
 
     Raises:
-        ValueError: the pipeline gave no uint8 image.
+        ValueError: It is no uint8 tensor.
     """
     inputs = data['inputs']
     if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8:
-        raise ValueError(
-            'the test pipeline must give uint8 images, got '
-            f'{getattr(inputs, "dtype", type(inputs).__name__)}'
-        )
+        kind = inputs.dtype if isinstance(inputs, torch.Tensor) else type(inputs).__name__
+        raise ValueError(f'the test pipeline must give uint8 images, got {kind}')
     return inputs.permute(1, 2, 0).numpy()
 
 
 def dataset_images(dataset: BaseDataset, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    """BGR images (H, W, 3) of a dataset, one by one."""
+    """Yield BGR images (H, W, 3) of a dataset."""
     return (to_image(dataset[int(i)]) for i in indices)
 
 
 def pipeline_images(
     cfg: Config, pipeline: Sequence[dict[str, Any]], files: Sequence[str | Path], count: int
 ) -> list[NDArray[np.uint8]]:
-    """``count`` BGR images (H, W, 3), from files or else from the start of the test set.
+    """Load ``count`` BGR images (H, W, 3), from files or else from the start of the test set.
 
-    Fewer files than ``count`` are repeated.
+    Fewer images than ``count`` are repeated.
 
     Raises:
-        ValueError: an image cannot be read, or there is no test set and no file.
-        FileNotFoundError: the data of the test set are not there.
+        ValueError: An image cannot be read, or there is no test set and no file.
+        FileNotFoundError: The data of the test set do not exist.
     """
     if files:
         with DefaultScope.overwrite_default_scope(_SCOPE):
@@ -83,5 +81,5 @@ def pipeline_images(
         dataset = build_dataset(cfg, 'test_dataloader', pipeline)
         found = list(dataset_images(dataset, range(min(count, len(dataset)))))
     if not found:
-        raise ValueError('the test set of the config is empty; name image files')
+        raise ValueError('the test set of the config must have an image; name image files instead')
     return [found[i % len(found)] for i in range(count)]

@@ -21,6 +21,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mmmsf.evaluation.functional import average_precision, mean_average_precision
+from mmmsf.evaluation.rows import sample_target
 
 from .export import META_KEY
 from .export_check import onnx_input
@@ -31,23 +32,24 @@ OPERATORS = ('Conv', 'MatMul', 'Gemm')
 
 
 class _Images(CalibrationDataReader):
-    """Hand images to the calibration, one by one."""
+    """Iterate over calibration images, in the interface of onnxruntime."""
 
     def __init__(self, images: Iterable[NDArray[np.uint8]]) -> None:
         self._images: Iterator[NDArray[np.uint8]] = iter(images)
         self.first = next(self._images, None)
 
     def get_next(self) -> dict[str, Any] | None:
+        """Return the next image as the model's input, None at the end."""
         image, self.first = self.first, next(self._images, None)
         return None if image is None else {'images': onnx_input(image[None])}
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
-    """What :func:`~.export.describe` put into an exported file.
+    """Read the metadata of :func:`~.export.describe` in an exported file.
 
     Raises:
-        FileNotFoundError: there is no file ``path``.
-        ValueError: it is no file of :func:`~.export.export_onnx`.
+        FileNotFoundError: There is no file ``path``.
+        ValueError: It is no file of :func:`~.export.export_onnx`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no model {path}')
@@ -64,10 +66,13 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 
 
 def _weights_per_head(proto: onnx.ModelProto) -> list[str]:
-    """Names of the matrix products with a weight of more than two axes.
+    """Find the matrix products with a weight of more than two axes.
 
-    onnxruntime would give such a weight a scale for each entry of its second axis, which is not
-    the axis of the output, and releases to 1.23 at least then refuse to run the product.
+    onnxruntime gives such a weight a scale for each entry of its second axis, which is not the
+    axis of the output, and then fails to run the product (seen with 1.23).
+
+    Returns:
+        Names of the nodes.
     """
     rank = {item.name: len(item.dims) for item in proto.graph.initializer}
     return [
@@ -83,14 +88,14 @@ def quantize_onnx(path: str | Path, out: str | Path, images: Iterable[NDArray[np
     Products with a weight for each attention head stay in float32, as softmax and norms do.
 
     Args:
-        path: a file of :func:`~.export.export_onnx`.
-        out: file to write, whole or not at all; takes the same inputs and metadata.
-        images: BGR images (H, W, 3) through the test pipeline, to measure the activations with;
+        path: File of :func:`~.export.export_onnx`.
+        out: File to write, atomically; it has the same inputs and metadata.
+        images: BGR images (H, W, 3) after the test pipeline, to calibrate the activations;
             about 100 training images are enough.
 
     Raises:
-        FileNotFoundError: there is no file ``path``.
-        ValueError: ``images`` is empty, or the file is not such a model.
+        FileNotFoundError: There is no file ``path``.
+        ValueError: ``images`` is empty, or the file is no exported model.
     """
     path, out = Path(path), Path(out)
     meta = read_meta(path)
@@ -119,7 +124,7 @@ def quantize_onnx(path: str | Path, out: str | Path, images: Iterable[NDArray[np
 
 
 def open_session(path: str | Path, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open an ONNX file on the CPU; ``threads`` None: all cores."""
+    """Open an ONNX file on the CPU, with all cores where ``threads`` is None."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
@@ -130,18 +135,19 @@ def open_session(path: str | Path, threads: int | None = None) -> onnxruntime.In
 def mean_ap(
     path: str | Path, dataset: BaseDataset, count: int | None = None, threads: int | None = None
 ) -> float:
-    """mAP, 0 to 100, of an exported model on a dataset with the test pipeline.
+    """Measure the mAP, 0 to 100, of an exported model on a dataset with the test pipeline.
 
     Args:
-        path: the ONNX file.
-        dataset: gives data samples with ``gt_score``.
-        count: measure on the first images only; None: on all.
-        threads: CPU threads; None: all cores.
+        path: ONNX file.
+        dataset: Dataset whose samples have ``gt_score`` or ``gt_label``.
+        count: Number of images from the start, None for all.
+        threads: CPU threads, None for all cores.
     """
     session = open_session(path, threads)
     scores, targets = [], []
     for i in range(len(dataset) if count is None else min(count, len(dataset))):
         data = dataset[i]
-        scores.append(session.run(None, {'images': onnx_input(to_image(data)[None])})[0][0])
-        targets.append(data['data_samples'].gt_score.numpy())
+        score = session.run(None, {'images': onnx_input(to_image(data)[None])})[0][0]  # (K,)
+        scores.append(score)
+        targets.append(sample_target(data['data_samples'], len(score), f'image {i}').numpy())
     return 100 * mean_average_precision(average_precision(np.stack(scores), np.stack(targets)))

@@ -1,4 +1,4 @@
-"""A classifier as one module from RGB images to scores, in a form that can be exported."""
+"""Exportable module from RGB images to scores."""
 
 import copy
 from collections.abc import Sequence
@@ -11,14 +11,15 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor, nn
 
 from mmmsf.models.layers import LearnedPositionEncoding
+from mmmsf.models.necks import MSFNeck
 
 
 def _resample(table: Tensor, size: int) -> Tensor:
-    """:func:`resample_table` in operators that export for any size, 1 included.
+    """Resample as :func:`resample_table`, by operators that export for any size, 1 included.
 
     Args:
         table: (L, D).
-        size: wanted number of entries; may be symbolic.
+        size: Wanted number of entries; may be symbolic.
 
     Returns:
         (size, D).
@@ -33,12 +34,15 @@ def _resample(table: Tensor, size: int) -> Tensor:
 
 
 class AnySizePositions(nn.Module):
-    """The position encoding without its choice by size: the trained entries, always resampled.
+    """Resample the trained entries of a position encoding at every size.
 
-    At the trained size that changes nothing, as the end entries stay in place.
+    At the trained size this is the identity, since the end entries stay in place.
+
+    Args:
+        position: Encoding that stores the map sizes of its training.
 
     Raises:
-        ValueError: the encoding does not know the size that it was trained at.
+        ValueError: The encoding does not store them.
     """
 
     def __init__(self, position: LearnedPositionEncoding) -> None:
@@ -46,15 +50,14 @@ class AnySizePositions(nn.Module):
         grid = position.trained_grid.tolist()
         if [0, 0] in grid:
             raise ValueError(
-                'the position tables of this checkpoint do not say at which map size '
-                'they were trained, so they cannot be resampled for any size; export '
-                'a fixed size'
+                'the position tables of this checkpoint must store the map size of their '
+                'training to be resampled for any size; export a fixed size'
             )
         self.rows = nn.ParameterList(position.row_embed[:size].clone() for size, _ in grid)
         self.cols = nn.ParameterList(position.col_embed[:size].clone() for _, size in grid)
 
     def forward(self, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """As :meth:`LearnedPositionEncoding.forward`."""
+        """Encode as :meth:`LearnedPositionEncoding.forward`."""
         encodings = []
         for row, col, (height, width) in zip(self.rows, self.cols, shapes, strict=True):
             rows, cols = _resample(row, height), _resample(col, width)
@@ -70,32 +73,36 @@ class AnySizePositions(nn.Module):
 
 
 class ScoreModel(nn.Module):
-    """Normalisation, network and sigmoid in one module, on a copy of the model.
+    """Normalise, run the network and apply the sigmoid, on a copy of the model.
 
-    Every batch norm that follows a convolution is folded into it.
+    Every batch norm after a convolution is folded into it.
 
     Args:
-        model: the classifier.
-        any_size: make the position encoding follow the size of the images.
+        model: Classifier.
+        any_size: Resample the position encoding for the size of the images.
 
     Raises:
-        ValueError: the head is not a multi-label one, the preprocessor pads, or the model has no
-            form for any size.
+        ValueError: The head is not a multi-label one, the preprocessor pads, or the model cannot
+            be exported for any size.
     """
 
     def __init__(self, model: ImageClassifier, any_size: bool = False) -> None:
         super().__init__()
         if not isinstance(model.head, MultiLabelClsHead):
             raise ValueError(
-                f'{type(model.head).__name__} is no multi-label head: its scores are '
-                'not the sigmoid of its output'
+                'the head must be a MultiLabelClsHead, whose scores are the sigmoid of its output, '
+                f'got {type(model.head).__name__}'
             )
         preprocessor = model.data_preprocessor
-        if not isinstance(preprocessor, ClsDataPreprocessor) or preprocessor.pad_size_divisor > 1:
+        if not isinstance(preprocessor, ClsDataPreprocessor):
             raise ValueError(
-                'only a ClsDataPreprocessor without padding can be exported, got '
-                f'{type(preprocessor).__name__} with pad_size_divisor='
-                f'{getattr(preprocessor, "pad_size_divisor", None)}'
+                'the data preprocessor must be a ClsDataPreprocessor, got '
+                f'{type(preprocessor).__name__}'
+            )
+        if preprocessor.pad_size_divisor > 1:
+            raise ValueError(
+                '`pad_size_divisor` of the data preprocessor must be 1, got '
+                f'{preprocessor.pad_size_divisor}'
             )
         self.to_bgr = not preprocessor.to_rgb
         shape = (1, 3, 1, 1)
@@ -108,7 +115,8 @@ class ScoreModel(nn.Module):
         self.register_buffer('std', std.expand(3, 1, 1).reshape(shape).clone())
         self.model = fuse_conv_bn(copy.deepcopy(model).eval())
         if any_size:
-            if getattr(model.neck, 'interpolation', None) == 'area':
+            neck = model.neck if model.with_neck else None
+            if isinstance(neck, MSFNeck) and neck.interpolation == 'area':
                 raise ValueError(
                     "interpolation='area' has no ONNX form for any image size; export a fixed size"
                 )
@@ -119,7 +127,7 @@ class ScoreModel(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores (B, K), 0 to 1, of RGB images (B, 3, H, W), float32 of 0 to 255."""
+        """Compute scores (B, K), 0 to 1, of RGB images (B, 3, H, W), float32 of 0 to 255."""
         if self.to_bgr:
             images = images.flip(1)
         feats = self.model.extract_feat((images - self.mean) / self.std)

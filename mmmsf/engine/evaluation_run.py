@@ -1,4 +1,4 @@
-"""Preparations of a test run: the checkpoint must fit, class thresholds take effect."""
+"""Preparations of a test run: checkpoint check and class thresholds."""
 
 import re
 from collections.abc import Sequence
@@ -10,22 +10,23 @@ from mmengine.runner import Runner
 from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.checkpoint.fit import check_classes, checkpoint_classes, load_weights
 from mmmsf.evaluation import MultiLabelMetric
+from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.utils.unwrap import unwrap_model
 
 
 def check_test_run(runner: Runner, checkpoint: str | Path) -> None:
-    """Refuse to test a checkpoint of another network or other classes.
+    """Check that a checkpoint fits the network and the classes of a test run.
 
     MMEngine loads the weights that fit and only warns of the others, so that a test would measure
     random ones.
 
     Args:
-        runner: built for testing, not yet run.
-        checkpoint: what it will load.
+        runner: Runner built for testing, not yet run.
+        checkpoint: File that the runner will load.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: it cannot be read or does not fit.
+        FileNotFoundError: There is no such checkpoint.
+        ValueError: It cannot be read or does not fit.
     """
     found = read_checkpoint(checkpoint)
     model = unwrap_model(runner.model)
@@ -37,22 +38,22 @@ def check_test_run(runner: Runner, checkpoint: str | Path) -> None:
 
 
 def use_thresholds(runner: Runner, values: Sequence[float]) -> None:
-    """Let a test decide by class thresholds: predicted labels, and the metric's tuned keys.
+    """Set class thresholds for the predicted labels and for the metric's tuned keys.
 
     Args:
-        runner: built, not yet run.
+        runner: Runner, not yet run.
         values: K thresholds.
 
     Raises:
         ValueError: K is not the number of classes of the model.
     """
     model = unwrap_model(runner.model)
-    head = model.head
-    if len(values) != head.num_classes:
+    num_classes = head_num_classes(model.head, runner.cfg)
+    if len(values) != num_classes:
         raise ValueError(
-            f'the checkpoint has {len(values)} thresholds, the model {head.num_classes} classes'
+            f'the checkpoint has {len(values)} thresholds, the model {num_classes} classes'
         )
-    head.thr = torch.tensor(values, device=next(model.parameters()).device)
+    model.head.thr = torch.tensor(values, device=next(model.parameters()).device)
     for metric in runner.test_evaluator.metrics:
         if isinstance(metric, MultiLabelMetric):
             metric.class_thr = tuple(values)

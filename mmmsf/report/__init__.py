@@ -1,4 +1,4 @@
-"""The HTML report about one or several evaluated runs."""
+"""HTML report of one or several evaluated runs."""
 
 from .page import build_page
 

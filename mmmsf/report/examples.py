@@ -1,4 +1,4 @@
-"""The most confident mistakes of a run, as small pictures for the report page."""
+"""Most confident mistakes of a run, as thumbnails for the report page."""
 
 import base64
 import io
@@ -14,21 +14,21 @@ from mmmsf.datasets.transforms import decode_image
 
 from .numbers import RunNumbers
 
-# Takes an RGB image (H, W, 3) uint8 and a class index, gives a picture of the same kind.
+# Maps an RGB image (H, W, 3) uint8 and a class index to a picture of the same form.
 Explain = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One (image, class) pair.
+    """Hold one (image, class) pair.
 
     Attributes:
-        row: of the image in the predictions.
-        path: of the image, as in the predictions.
-        label: class index.
-        score: of that class, 0 to 1.
+        row: Row of the image in the predictions.
+        path: Path of the image in the predictions.
+        label: Class index.
+        score: Score of that class, 0 to 1.
         picture: ``data:`` URI of the thumbnail; None where the image could not be read.
-        attention: the same with the attention of the class; None without ``explain``.
+        attention: ``data:`` URI with the attention of the class; None without ``explain``.
     """
 
     row: int
@@ -46,14 +46,17 @@ def worst_pairs(
     count: int,
     per_class: int,
 ) -> list[tuple[int, int]]:
-    """The (row, column) pairs with the highest or lowest scores, not all of one class.
+    """Choose the pairs with the highest or lowest scores, with a limit for each class.
 
     Args:
         scores: (N, K).
-        wanted: (N, K), the pairs to choose from.
-        highest: whether to take the highest scores, else the lowest.
-        count: pairs to return at most.
-        per_class: pairs of one class at most.
+        wanted: (N, K), True for the candidates.
+        highest: Take the highest scores, else the lowest.
+        count: Limit of the pairs.
+        per_class: Limit of the pairs of one class.
+
+    Returns:
+        (row, column) of each pair, most extreme score first.
     """
     sign = -1 if highest else 1
     best: list[tuple[float, int, int]] = []
@@ -66,11 +69,15 @@ def worst_pairs(
 
 
 def find_image(name: str, root: Path | None) -> Path | None:
-    """The file of an image, or None.
+    """Find the file of an image.
 
     Args:
-        name: path in the predictions.
-        root: with it, only files below it are taken: ``root/name``, else ``root/<file name>``.
+        name: Path in the predictions.
+        root: Folder that must contain the file: ``root/name``, else ``root/<file name>``. None
+            allows any file.
+
+    Returns:
+        The file, None where there is none.
     """
     try:
         if root is None:
@@ -84,7 +91,7 @@ def find_image(name: str, root: Path | None) -> Path | None:
 
 
 def to_thumbnail(image: NDArray[np.uint8], size: int = 150) -> str:
-    """A JPEG ``data:`` URI whose longer side has ``size`` pixels, from RGB (H, W, 3)."""
+    """Encode RGB (H, W, 3) as a JPEG ``data:`` URI whose longer side has ``size`` pixels."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     scale = size / max(picture.size)
     picture = picture.resize(
@@ -105,7 +112,7 @@ def _example(
         try:
             image = decode_image(path.read_bytes(), str(path))[..., ::-1]
             picture = to_thumbnail(image)
-        except (ValueError, OSError):  # damaged, too large, no image: a placeholder is shown
+        except (ValueError, OSError):  # corrupt, too large or no image: a placeholder is shown
             image = None
         if image is not None and explain is not None:
             attention = to_thumbnail(explain(np.ascontiguousarray(image), label))
@@ -115,17 +122,17 @@ def _example(
 def find_mistakes(
     run: RunNumbers, root: Path | None = None, explain: Explain | None = None, count: int = 24
 ) -> tuple[Sequence[Example], Sequence[Example]]:
-    """The surest false positives and the surest misses.
+    """Find the most confident false positives and misses.
 
     Args:
-        run: the run.
-        root: folder of the images, see :func:`find_image`.
-        explain: draws the attention of a class over an image.
-        count: examples of each kind, at most an eighth of them (at least 2) of one class.
+        run: Numbers of the run.
+        root: Folder of the images, see :func:`find_image`.
+        explain: Function that draws the attention of a class over an image.
+        count: Limit of each kind; a class has at most an eighth of them (but up to 2).
 
     Returns:
-        False positives (target 0, highest score first) that the class's threshold of the best F1
-        accepts, and misses (target 1, lowest score first) that it refuses.
+        False positives (target 0, highest score first) at or above the class's threshold of the
+        best F1, and misses (target 1, lowest score first) below it.
     """
     scores, targets = run.predictions.scores, run.predictions.targets
     accepted = scores >= run.thresholds

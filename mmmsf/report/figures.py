@@ -1,6 +1,6 @@
-"""The figures of the report page, as ``data:`` URIs.
+"""Figures of the report page, as ``data:`` URIs.
 
-Curves are SVG without any text from the data, heat maps are PNG.
+Curves are SVG without text from the data, heat maps are PNG.
 """
 
 import base64
@@ -22,7 +22,7 @@ from mmmsf.evaluation.functional.curves import DecisionCurve
 
 from .numbers import GRID, RunNumbers
 
-# Okabe and Ito's palette, told apart with any colour vision.
+# Palette of Okabe and Ito, distinguishable with any colour vision
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 _STYLE: dict[Any, Any] = {
     'svg.fonttype': 'none',
@@ -40,13 +40,13 @@ _STYLE: dict[Any, Any] = {
 
 
 def color_of(run: int) -> str:
-    """The colour of the run with this index, in all figures and tables."""
+    """Return the colour of a run, by index, in all figures and tables."""
     return COLORS[run % len(COLORS)]
 
 
 @contextmanager
 def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure in the page's style without pyplot, so without global state."""
+    """Open a figure in the style of the page, without the global state of pyplot."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure((width, height), dpi=130, layout='constrained')
         yield figure, list(np.atleast_1d(figure.subplots(1, columns)))
@@ -67,7 +67,7 @@ def _unit(axes: Axes, x: str, y: str) -> None:
 
 
 def draw_overall_curves(runs: Sequence[RunNumbers]) -> str:
-    """Precision over recall of all decisions together, and CF1 and OF1 over the threshold."""
+    """Draw precision over recall of all decisions, and CF1 and OF1 over the threshold."""
     with _figure(10, 3.8, 2) as (figure, (left, right)):
         for i, run in enumerate(runs):
             left.plot(run.overall.recall, run.overall.precision, color=color_of(i))
@@ -81,12 +81,12 @@ def draw_overall_curves(runs: Sequence[RunNumbers]) -> str:
 def draw_class_curves(
     curves: Sequence[DecisionCurve], thresholds: Sequence[float], best: Sequence[float]
 ) -> str:
-    """One class: precision over recall and F1 over threshold, a dot at the best F1.
+    """Draw precision over recall and F1 over threshold of one class, a dot at the best F1.
 
     Args:
-        curves: of each run.
-        thresholds: of the best F1, for each run.
-        best: that F1; NaN draws no dot.
+        curves: Curve of each run.
+        thresholds: Threshold of the best F1 of each run.
+        best: Best F1 of each run; NaN draws no dot.
     """
     with _figure(3.6, 1.7, 2) as (figure, (left, right)):
         for i, curve in enumerate(curves):
@@ -105,7 +105,7 @@ def draw_class_curves(
 
 
 def draw_sizes(runs: Sequence[RunNumbers]) -> str | None:
-    """Bars of mAP by object size; None when no run knows any size."""
+    """Draw bars of mAP by object size; None where no run has object sizes."""
     if all(run.report.ap_by_size is None for run in runs):
         return None
     width = 0.8 / len(runs)
@@ -129,7 +129,7 @@ def draw_sizes(runs: Sequence[RunNumbers]) -> str | None:
 
 
 def draw_calibration(runs: Sequence[RunNumbers]) -> str:
-    """Frequency of positives over mean score, and how many pairs fall into each bin."""
+    """Draw frequency of positives over mean score, and the number of pairs in each bin."""
     with _figure(10, 3.8, 2) as (figure, (left, right)):
         left.plot([0, 1], [0, 1], color='#999999', linewidth=0.8, linestyle=':')
         for i, run in enumerate(runs):
@@ -150,24 +150,25 @@ def draw_calibration(runs: Sequence[RunNumbers]) -> str:
 
 
 def draw_pairs(matrix: NDArray[np.float64], labels: Sequence[str], difference: bool = False) -> str:
-    """Heat map of a (K, K) co-occurrence; of a difference, red is more and blue is less.
+    """Draw a heat map of a (K, K) co-occurrence or of a difference of two.
 
     Args:
         matrix: 0 to 1, or -1 to 1 for a difference; NaN is grey.
-        labels: K printable names; left out when they would not be legible (K > 100).
+        labels: K printable names; omitted where they would not be legible (K > 100).
+        difference: Use a palette from blue (less) to red (more).
     """
     size = len(labels)
     inches = min(8.0, 3.2 + 0.12 * size)
     cmap = matplotlib.colormaps['RdBu_r' if difference else 'viridis'].with_extremes(bad='#dddddd')
     with _figure(inches, inches * 0.92) as (figure, (axes,)):
-        # Most shares are small: the root spreads them.
+        # Most shares are small; the square root spreads them
         norm = Normalize(-1, 1) if difference else PowerNorm(0.5, 0, 1)
         image = axes.imshow(matrix, cmap=cmap, norm=norm, interpolation='nearest')
         axes.grid(visible=False)
         if size <= 100:
             short = [name if len(name) <= 18 else name[:17] + '…' for name in labels]
             font = float(np.clip(300 / size, 4.5, 9))
-            # Names come from the data: no dollar sign of theirs starts a formula.
+            # A dollar sign in a class name must not start a formula
             axes.set_xticks(range(size), short, rotation=90, fontsize=font, parse_math=False)
             axes.set_yticks(range(size), short, fontsize=font, parse_math=False)
         axes.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""The numbers behind one run's part of the report page."""
+"""Numbers of one run for the report page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,24 +37,24 @@ GRID = np.linspace(0, 1, 101)  # thresholds of the curves of CF1 and OF1
 
 @dataclass(frozen=True, eq=False)
 class RunNumbers:
-    """What the page shows of one run: N images, K classes, T = 101 thresholds.
+    """Hold the numbers of one run: N images, K classes, T = 101 thresholds.
 
     Attributes:
-        name: of the run.
-        predictions: the scores and targets themselves.
-        report: metrics at 0.5 and of the top 3, in percent.
-        at_best: CP .. OF1 at each class's own best threshold, in percent.
+        name: Name of the run.
+        predictions: Scores and targets.
+        report: Metrics at 0.5 and of the top 3, in percent.
+        at_best: CP .. OF1 at the best threshold of each class, in percent.
         thresholds: (K,) ``class_thresholds`` of the best F1; 0.5 for a class without a positive.
         best_f1: (K,) F1 there, 0 to 1; NaN for a class without a positive.
         curves: K curves, thinned for drawing.
-        overall: the curve of all decisions together, thinned.
+        overall: Curve of all decisions together, thinned.
         cf1: (T,) CF1 at one threshold for all classes, 0 to 1.
         of1: (T,) OF1, likewise.
-        calibration: over all valid (image, class) pairs, 15 bins.
-        ece: expected calibration error of ``calibration``, 0 to 1.
-        classwise_ece: the mean of the classes' own errors, 0 to 1.
+        calibration: Curve over all valid (image, class) pairs, 15 bins.
+        ece: Expected calibration error of ``calibration``, 0 to 1.
+        classwise_ece: Mean of the calibration errors of the classes, 0 to 1.
         truth_pairs: (K, K) ``cooccurrence`` of the truth.
-        predicted_pairs: (K, K) that of the decisions at ``thresholds``.
+        predicted_pairs: (K, K) ``cooccurrence`` of the decisions at ``thresholds``.
     """
 
     name: str
@@ -75,17 +75,17 @@ class RunNumbers:
 
 
 def check_predictions(predictions: Predictions) -> None:
-    """Check that the arrays belong together.
+    """Check that the shapes of the arrays agree.
 
     Raises:
-        ValueError: no image, another number of classes than columns, or as for
+        ValueError: There is no image or class, the shapes differ, or an error of
             ``average_precision``.
     """
     check_scores_targets(predictions.scores, predictions.targets, predictions.names.tolist())
     num_images, num_classes = predictions.scores.shape
     if not num_images or not num_classes:
         raise ValueError(
-            f'there is nothing to report on: scores of shape {predictions.scores.shape}'
+            f'scores must have an image and a class, got shape {predictions.scores.shape}'
         )
     if predictions.classes.shape != (num_classes,):
         raise ValueError(
@@ -100,10 +100,10 @@ def check_predictions(predictions: Predictions) -> None:
 
 
 def number_run(name: str, predictions: Predictions) -> RunNumbers:
-    """Compute everything the page shows of one run.
+    """Compute the numbers of one run.
 
     Raises:
-        ValueError: as for :func:`check_predictions`, or a score outside 0 to 1.
+        ValueError: An error of :func:`check_predictions`, or a score outside 0 to 1.
     """
     check_predictions(predictions)
     scores, targets = predictions.scores, predictions.targets
@@ -115,7 +115,7 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
         for counts in zip(*counts_at_thresholds(scores, targets, GRID), strict=True)
     ]
     calibration = calibration_curve(scores, targets)
-    # A class whose targets are all ignored has no error of its own.
+    # A class whose targets are all ignored has no calibration error
     of_classes = classwise_calibration_error(scores, targets)
     of_classes = of_classes[~np.isnan(of_classes)]
     return RunNumbers(
@@ -143,13 +143,13 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
 
 
 def check_comparable(runs: Sequence[tuple[str, Predictions]]) -> None:
-    """Refuse runs that were not measured on the same images, classes and targets.
+    """Check that runs were measured on the same images, classes and targets.
 
     Args:
-        runs: names and predictions; all are compared with the first.
+        runs: Names and predictions; all are compared with the first.
 
     Raises:
-        ValueError: names the two runs, the array that differs and the first place where it does.
+        ValueError: Two runs differ; names them, the array and its first difference.
     """
     first_name, first = runs[0]
     for name, run in runs[1:]:
@@ -167,10 +167,10 @@ def check_comparable(runs: Sequence[tuple[str, Predictions]]) -> None:
 
 
 def name_runs(paths: Sequence[str | Path], names: Sequence[str] | None = None) -> list[str]:
-    """One name for each file: as given, else the file's stem, with its folder where needed.
+    """Name each file: as given, else by its stem, with its folder where two stems are equal.
 
     Raises:
-        ValueError: another number of names than files, or a name twice.
+        ValueError: The number of names is not that of the files, or a name occurs twice.
     """
     if names is None:
         stems = [Path(path).stem for path in paths]

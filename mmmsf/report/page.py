@@ -1,4 +1,4 @@
-"""One self-contained HTML page about one or several evaluated runs."""
+"""Self-contained HTML page of one or several evaluated runs."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -8,118 +8,21 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mmmsf.evaluation import Predictions
-from mmmsf.evaluation.functional import SIZE_NAMES
-from mmmsf.evaluation.tables import THRESHOLD_KEYS
 from mmmsf.utils.printable import printable
 
 from . import figures
 from .examples import Example, Explain, find_mistakes
 from .numbers import RunNumbers, check_comparable, number_run
+from .tables import class_table, difference_rows, format_number, summary_rows
 from .template import TEMPLATE
 
 MAX_PANELS = 100  # classes whose curves are drawn
 
 
-def _number(value: float, digits: int = 2) -> str:
-    return '–' if np.isnan(value) else f'{value:.{digits}f}'
-
-
-def _change(value: float) -> dict[str, str]:
-    """Signed text and the colour class of a difference."""
-    if np.isnan(value):
-        return dict(text='–', sign='')
-    text = f'{value:+.2f}'.replace('-', '\N{MINUS SIGN}')
-    return dict(text=text, sign='' if abs(value) < 0.005 else 'up' if value > 0 else 'down')
-
-
-def _summary(runs: Sequence[RunNumbers]) -> list[dict[str, Any]]:
-    """Rows of the summary table."""
-    nan = float('nan')
-    rows = [
-        (name, [run.report.summary.get(name, nan) for run in runs])
-        for name in ('mAP', *(f'mAP_{size}' for size in SIZE_NAMES))
-    ]
-    for suffix, what in (('', 'score ≥ 0.5'), ('_top3', 'top 3')):
-        rows += [
-            (f'{key} ({what})', [run.report.summary[key + suffix] for run in runs])
-            for key in THRESHOLD_KEYS
-        ]
-    at = 4 + len(THRESHOLD_KEYS)
-    rows[at:at] = [
-        (f'{key} (at best F1)', [run.at_best[key] for run in runs]) for key in THRESHOLD_KEYS
-    ]
-    rows += [
-        ('ECE', [100 * run.ece for run in runs]),
-        ("mean of the classes' ECE", [100 * run.classwise_ece for run in runs]),
-    ]
-    table = []
-    for label, values in rows:
-        change = _change(values[1] - values[0] if len(values) > 1 else nan)
-        # Of an error less is better; plain text leaves that to the reader.
-        table.append(
-            dict(
-                label=label.replace('_', ' '),
-                cells=[_number(v) for v in values],
-                change=change['text'],
-                sign='' if 'ECE' in label else change['sign'],
-            )
-        )
-    return table
-
-
-def _class_table(run: RunNumbers, labels: Sequence[str], drawn: set[int]) -> dict[str, Any]:
-    """Columns and rows of one run's classes, highest AP first."""
-    report = run.report
-    columns: dict[str, list[str]] = {'AP': [_number(v) for v in report.ap]}
-    if report.ap_by_size is not None:
-        columns |= {
-            f'AP {size}': [_number(v) for v in values]
-            for size, values in zip(SIZE_NAMES, report.ap_by_size, strict=True)
-        }
-    columns |= {
-        'precision': [_number(v) for v in report.precision],
-        'recall': [_number(v) for v in report.recall],
-        'best F1': [_number(100 * v) for v in run.best_f1],
-        'thr': [_number(v, 3) for v in run.thresholds],
-        'positives': [str(v) for v in report.positives],
-        'predicted': [str(v) for v in report.predicted],
-        'correct': [str(v) for v in report.correct],
-    }
-    order = np.argsort(-np.nan_to_num(report.ap, nan=-1.0), kind='stable').tolist()
-    return dict(
-        columns=['class', *columns],
-        rows=[
-            dict(
-                index=k,
-                label=labels[k],
-                panel=k in drawn,
-                cells=[column[k] for column in columns.values()],
-            )
-            for k in order
-        ],
-    )
-
-
-def _difference(runs: Sequence[RunNumbers], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of the AP differences, the greatest loss of the second run first; NaN last."""
-    if len(runs) < 2:
-        return []
-    ap = np.stack([run.report.ap for run in runs])  # (R, K)
-    order = np.argsort(ap[1] - ap[0], kind='stable').tolist()
-    return [
-        dict(
-            label=labels[k],
-            cells=[_number(v) for v in ap[:, k]],
-            changes=[_change(v) for v in ap[1:, k] - ap[0, k]],
-        )
-        for k in order
-    ]
-
-
 def _panels(
     runs: Sequence[RunNumbers], labels: Sequence[str], drawn: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """The small curves of each class."""
+    """Draw the curves of each class."""
     panels = []
     for k in drawn:
         picture = figures.draw_class_curves(
@@ -127,7 +30,7 @@ def _panels(
             [float(run.thresholds[k]) for run in runs],
             [float(run.best_f1[k]) for run in runs],
         )
-        aps = ', '.join(_number(float(run.report.ap[k])) for run in runs)
+        aps = ', '.join(format_number(float(run.report.ap[k])) for run in runs)
         panels.append(
             dict(
                 index=k,
@@ -140,13 +43,14 @@ def _panels(
 
 
 def _shot(run: RunNumbers, labels: Sequence[str], example: Example) -> dict[str, Any]:
+    """Build the template values of one mistake."""
     truth = [labels[k] for k in np.flatnonzero(run.predictions.targets[example.row] == 1).tolist()]
     return dict(
         picture=example.picture,
         attention=example.attention,
         label=labels[example.label],
-        score=_number(example.score, 3),
-        threshold=_number(float(run.thresholds[example.label]), 3),
+        score=format_number(example.score, 3),
+        threshold=format_number(float(run.thresholds[example.label]), 3),
         truth=', '.join(truth) or 'none',
         path=printable(example.path),
         file=printable(PurePath(example.path).name),
@@ -161,7 +65,7 @@ def _run(
     root: Path | None,
     explain: Explain | None,
 ) -> dict[str, Any]:
-    """Everything of one run's own."""
+    """Build the template values of one run."""
     false, missed = find_mistakes(run, root, explain)
     groups = [
         dict(label=label, shots=[_shot(run, labels, example) for example in examples])
@@ -174,11 +78,11 @@ def _run(
         name=printable(run.name),
         color=figures.color_of(index),
         mistakes=groups,
-        ece=_number(100 * run.ece),
-        classwise_ece=_number(100 * run.classwise_ece),
+        ece=format_number(100 * run.ece),
+        classwise_ece=format_number(100 * run.classwise_ece),
         pairs=figures.draw_pairs(run.predicted_pairs, labels),
         pair_difference=figures.draw_pairs(run.predicted_pairs - run.truth_pairs, labels, True),
-        **_class_table(run, labels, drawn),
+        **class_table(run, labels, drawn),
     )
 
 
@@ -187,19 +91,20 @@ def build_page(
     image_root: Path | None = None,
     explain: Explain | None = None,
 ) -> str:
-    """Make the page.
+    """Build the page.
 
     Args:
-        predictions: name and predictions of each run; all of the same images, classes and
+        predictions: Name and predictions of each run, all with the same images, classes and
             targets.
-        image_root: folder of the images; by default their paths are taken as they are.
-        explain: draws the attention of a class over an image, for the first run's mistakes.
+        image_root: Folder of the images; by default their paths are not changed.
+        explain: Function that draws the attention of a class over an image, for the mistakes of
+            the first run.
 
     Returns:
-        HTML that needs no other file and no network. What comes from the data is escaped.
+        HTML that needs no other file and no network. Text from the data is escaped.
 
     Raises:
-        ValueError: there is no run, runs cannot be compared, or predictions are not valid.
+        ValueError: There is no run, the runs cannot be compared, or predictions are not valid.
     """
     if not predictions:
         raise ValueError('`predictions` must hold at least one run')
@@ -228,8 +133,8 @@ def build_page(
             _run(i, run, labels, set(drawn), image_root, explain if i == 0 else None)
             for i, run in enumerate(runs)
         ],
-        summary=_summary(runs),
-        difference=_difference(runs, labels),
+        summary=summary_rows(runs),
+        difference=difference_rows(runs, labels),
         overall=figures.draw_overall_curves(runs),
         panels=_panels(runs, labels, drawn),
         hidden_panels=len(labels) - len(drawn),

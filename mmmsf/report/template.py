@@ -1,4 +1,4 @@
-"""Template of the report page. Jinja2 escapes every value that it puts in."""
+"""Jinja2 template of the report page; every value is escaped."""
 
 TEMPLATE = r"""<!DOCTYPE html>
 <html lang="en">
@@ -68,8 +68,8 @@ href="#mistakes">Mistakes</a></nav></div>
 endfor %}{% if runs | length == 2 %}<td class="{{ row.sign }}">{{ row.change }}</td>{% endif %}</tr>
 {% endfor %}</tbody></table>
 <p class="note">CP, CR, CF1: means over the classes; OP, OR, OF1: over all decisions together.
-“At best F1” decides each class at its own threshold of the highest F1, found on these very
-images, so it is an upper bound and not a result to quote. mAP is the area under the curve without
+“At best F1” decides each class at its own threshold of the highest F1, found on the same
+images, so it is an upper bound and not a result. mAP is the area under the curve without
 interpolation.</p>
 {% for note in notes %}<p class="note">{{ note }}</p>{% endfor %}
 
@@ -110,7 +110,7 @@ positives are drawn; {{ hidden_panels }} are left out.</p>{% endif %}
 {% if sizes %}<img class="wide" src="{{ sizes }}" alt="mAP of small, medium and large objects">
 <p class="note">The positives of a size are the images whose largest object of the class has it;
 the negatives are all images without the class. A dash: no label of that size.</p>{% else
-%}<p>These predictions know no object sizes.</p>{% endif %}
+%}<p>The predictions have no object sizes.</p>{% endif %}
 
 <h2 id="calibration">Calibration</h2>
 <img class="wide" src="{{ calibration }}" alt="reliability curve">
@@ -119,7 +119,7 @@ the negatives are all images without the class. A dash: no label of that size.</
 }}</td></tr>{% endfor %}</tbody></table>
 <p class="note">ECE: the mean distance between score and frequency, in points of percent, over 15
 bins of equal width that hold all valid (image, class) pairs, weighted by their counts. Most pairs
-are easy negatives, which keeps it low; the second column weighs every class alike.</p>
+are easy negatives, which keeps it low; the second column gives every class the same weight.</p>
 
 <h2 id="pairs">Label co-occurrence</h2>
 <p class="note">Of the images with the row's class, the share that have the column's class too.
@@ -133,9 +133,9 @@ src="{{ run.pairs }}" alt="co-occurrence of the predictions"></div>
 src="{{ run.pair_difference }}" alt="difference"></div>{% endfor %}</div>
 
 <h2 id="mistakes">Most confident mistakes</h2>
-<p class="note">At each class's threshold of the best F1, a few of each class. Labels of the data
-set can be wrong too: these are the first places to look.{% if attention %} The right picture shows
-where the model looked for the class.{% endif %}</p>
+<p class="note">At each class's threshold of the best F1, a few of each class. Wrong labels of
+the data set often appear here.{% if attention %} The right picture shows the attention of the
+class.{% endif %}</p>
 {% for run in runs %}{% for group in run.mistakes %}<h3>{{ run.name }}: {{ group.label }}</h3>
 <div class="grid">{% for shot in group.shots %}<div class="shot">{% if shot.picture %}<img
 src="{{ shot.picture }}" alt="">{% if shot.attention %} <img

@@ -1,4 +1,4 @@
-"""Pictures of predictions and of attention, and the hooks that draw them during a run."""
+"""Pictures of predictions and attention, and the hooks that draw them during a run."""
 
 from .attention_hook import AttentionHook
 from .attention_map import ClassAttention, draw_attention

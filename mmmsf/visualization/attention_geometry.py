@@ -1,4 +1,4 @@
-"""From an attention map's cells to pixels of the photograph."""
+"""Geometry between the cells of an attention map and the pixels of the photograph."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ Region = tuple[float, float, float, float]
 
 
 def visible_region(sample: DataSample) -> Region:
-    """The part of a photograph that the network saw.
+    """Compute the part of a photograph that the network received.
 
-    Follows a resize, with or without the aspect ratio kept, then perhaps a centred crop: what
-    MMPretrain's test pipelines do.
+    Handles the test pipelines of MMPretrain: a resize, with or without the aspect ratio kept, and
+    an optional centre crop.
 
     Args:
-        sample: with ``ori_shape`` and ``img_shape``, both (H, W), and ``scale_factor``, (width,
-            height) or one number, where a resize left it.
+        sample: Sample with ``ori_shape`` and ``img_shape``, both (H, W), and, after a resize,
+            ``scale_factor``, (width, height) or one number.
 
     Returns:
         (x1, y1, x2, y2) in pixels of the photograph, after EXIF rotation.
@@ -29,7 +29,7 @@ def visible_region(sample: DataSample) -> Region:
     bounds = []
     for side, seen, scale in ((width, seen_width, x_factor), (height, seen_height, y_factor)):
         resized = side * scale
-        # A rounded side is off by less than one pixel; then the whole side was seen.
+        # Rounding changes a side by less than one pixel; then nothing was cropped.
         share = 1.0 if abs(resized - seen) < 1 else seen / resized
         bounds.append((side * (1 - share) / 2, side * (1 + share) / 2))
     (x1, x2), (y1, y2) = bounds
@@ -37,7 +37,7 @@ def visible_region(sample: DataSample) -> Region:
 
 
 def _along(first: float, last: float, size: int, cells: int) -> tuple[NDArray, NDArray, NDArray]:
-    """For each of ``size`` pixels the two nearest cells and the weight of the second."""
+    """Compute for each of ``size`` pixels its two nearest cells and the weight of the second."""
     place = (np.arange(size) + 0.5 - first) / (last - first) * cells - 0.5
     place = np.clip(place, 0, cells - 1)
     low = np.floor(place).astype(int)
@@ -45,12 +45,13 @@ def _along(first: float, last: float, size: int, cells: int) -> tuple[NDArray, N
 
 
 def _inside(first: float, last: float, size: int) -> NDArray[np.bool_]:
+    """Mark the pixels of ``size`` whose centre lies between two coordinates."""
     centre = np.arange(size) + 0.5
     return (centre > first) & (centre < last)
 
 
 def place_map(values: NDArray, region: Region, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Lay a map over a photograph, bilinearly, each cell's value at the cell's centre.
+    """Resample a map to the pixels of a photograph, bilinearly, with values at cell centres.
 
     Args:
         values: (h, w); its cells divide ``region`` evenly.
@@ -72,16 +73,16 @@ def place_map(values: NDArray, region: Region, shape: tuple[int, int]) -> NDArra
 def attention_box(
     values: NDArray, region: Region, shape: tuple[int, int], fraction: float = 0.5
 ) -> tuple[int, int, int, int]:
-    """The smallest box around all strong attention. It is no detection.
+    """Compute the smallest box around all strong attention. It is no detection.
 
     Args:
         values: (h, w) attention, usually summed over the scales.
         region: (x1, y1, x2, y2) in pixels, see :func:`visible_region`.
         shape: (H, W) of the photograph.
-        fraction: attention is strong from this share of its maximum on.
+        fraction: Share of the maximum from which on attention is strong.
 
     Returns:
-        (x1, y1, x2, y2) in whole pixels, the last ones excluded. Separate spots share one box.
+        (x1, y1, x2, y2) in integer pixels, x2 and y2 exclusive. Separate spots share one box.
 
     Raises:
         ValueError: ``fraction`` is not above 0 and at most 1.
@@ -94,7 +95,7 @@ def attention_box(
 
 
 def strongest_point(values: NDArray, region: Region) -> tuple[float, float]:
-    """Centre (x, y) in pixels of the cell with the most attention; the first one of equals."""
+    """Compute the centre (x, y), in pixels, of the first cell with the most attention."""
     height, width = values.shape
     row, col = np.unravel_index(int(np.argmax(values)), values.shape)
     x1, y1, x2, y2 = region
@@ -105,7 +106,7 @@ def strongest_point(values: NDArray, region: Region) -> tuple[float, float]:
 
 
 def scale_region(region: Region, old: Sequence[int], new: Sequence[int]) -> Region:
-    """The same region on a resized photograph; ``old`` and ``new`` are (H, W)."""
+    """Scale a region with its photograph from size ``old`` to ``new``, both (H, W)."""
     y_scale, x_scale = new[0] / old[0], new[1] / old[1]
     x1, y1, x2, y2 = region
     return x1 * x_scale, y1 * y_scale, x2 * x_scale, y2 * y_scale

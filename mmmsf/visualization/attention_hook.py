@@ -1,4 +1,4 @@
-"""Show in the run's visualiser where the network looks."""
+"""Attention maps of validation images in the run's visualiser."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmmsf.datasets.transforms import decode_image
-from mmmsf.models.heads.attention_maps import class_attention, has_attention_maps
+from mmmsf.evaluation.rows import sample_target
+from mmmsf.models.heads.attention_maps import map_kind, predict_with_maps
 from mmmsf.registry import HOOKS
 from mmmsf.utils.printable import printable
 from mmmsf.utils.unwrap import unwrap_model
@@ -23,9 +24,9 @@ from .attention_map import ClassAttention, draw_attention
 
 
 def choose_classes(sample: DataSample, num_classes: int) -> list[int]:
-    """Classes to draw: the true ones first, then the predicted ones, each by falling score."""
+    """Choose the classes to draw: true ones first, then predicted ones, each by falling score."""
     order = sample.pred_score.argsort(descending=True).tolist()
-    truth = sample.gt_score.cpu().tolist()
+    truth = sample_target(sample, len(order), sample.get('img_path')).tolist()
     predicted = set(sample.pred_label.cpu().tolist())
     true = [k for k in order if truth[k] > 0]
     return (true + [k for k in order if k in predicted and truth[k] <= 0])[:num_classes]
@@ -35,20 +36,21 @@ def choose_classes(sample: DataSample, num_classes: int) -> list[int]:
 class AttentionHook(Hook):
     """Draw the attention of the first validation images' true and predicted classes.
 
-    Each image becomes ``attention_<i>`` of every visualisation backend (TensorBoard, files in
-    ``vis_data/vis_image`` ...), with the epoch as its step. The maps are those of the weights that
-    are validated, averaged ones included. A head without cross-attention is left alone; the log
-    says so once. In a distributed run the main process draws images of its own share.
+    Each image is written as ``attention_<i>`` to every visualisation backend (TensorBoard, files
+    in ``vis_data/vis_image`` ...), with the epoch as its step. The maps are computed with the
+    validated weights, so with the average where the run keeps one. CSRA and linear heads get class
+    activation maps; for a head without maps nothing is drawn, and the log warns once. In a
+    distributed run the main process draws images of its own share.
 
     Args:
-        interval: draw after every so many epochs.
-        num_images: images to draw, the first of the set.
-        num_classes: classes of an image, the true ones first.
-        layer: decoder layer, by default the last.
-        size: longer side of a panel in pixels.
+        interval: Number of epochs between two drawings.
+        num_images: Number of images, the first of the set.
+        num_classes: Number of classes of an image, the true ones first.
+        layer: Decoder layer, by default the last.
+        size: Longer side of a panel in pixels.
 
     Raises:
-        ValueError: a number other than ``layer`` is below 1.
+        ValueError: A number other than ``layer`` is below 1.
     """
 
     priority = 'LOW'
@@ -76,19 +78,17 @@ class AttentionHook(Hook):
         self.size = size
         self._drawn = 0
         self._enabled = False
-        self._told = False
+        self._warned = False
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Settle whether this validation is drawn."""
+        """Enable drawing in the epochs of the interval, if the model has maps."""
         self._drawn = 0
         self._enabled = runner.epoch % self.interval == 0 and is_main_process()
-        if self._enabled and not has_attention_maps(runner.model):
+        if self._enabled and map_kind(runner.model) is None:
             self._enabled = False
-            if not self._told:
-                self._told = True
-                runner.logger.warning(
-                    'AttentionHook draws nothing: the head has no cross-attention'
-                )
+            if not self._warned:
+                self._warned = True
+                runner.logger.warning('AttentionHook draws nothing: the head has no attention')
 
     def after_val_iter(
         self,
@@ -97,7 +97,7 @@ class AttentionHook(Hook):
         data_batch: Any = None,
         outputs: Sequence[DataSample] | None = None,
     ) -> None:
-        """Draw the images of the first batches, while their weights are in place."""
+        """Draw the images of the first batches with the weights that predicted them."""
         number = min(self.num_images - self._drawn, len(outputs or ()))
         if not self._enabled or number <= 0 or data_batch is None or outputs is None:
             return
@@ -105,7 +105,7 @@ class AttentionHook(Hook):
         batch = dict(inputs=data_batch['inputs'][:number])
         with torch.no_grad():
             inputs = model.data_preprocessor(batch, False)['inputs']
-        maps = class_attention(model, inputs, self.layer)
+        _, maps = predict_with_maps(model, inputs, layer=self.layer)
         names = getattr(runner.val_dataloader.dataset, 'metainfo', {}).get('classes')
         for index, sample in enumerate(outputs[:number]):
             picture = self._draw(sample, [x[index] for x in maps], names)
@@ -116,8 +116,9 @@ class AttentionHook(Hook):
     def _draw(
         self, sample: DataSample, maps: Sequence[Tensor], names: Sequence[str] | None
     ) -> np.ndarray | None:
-        """RGB picture (H, W, 3) of one image; None where there is no class to show."""
-        truth, rows = sample.gt_score.cpu().tolist(), []
+        """Draw one image, RGB (H, W, 3); None where it has neither true nor predicted classes."""
+        truth = sample_target(sample, len(sample.pred_score), sample.get('img_path')).tolist()
+        rows = []
         for k in choose_classes(sample, self.num_classes):
             name = printable(names[k]) if names else str(k)
             mark = 'true' if truth[k] > 0 else 'false' if truth[k] == 0 else 'ignored'

@@ -1,4 +1,4 @@
-"""Heat maps of each class's attention on the photograph."""
+"""Heat maps of each class's attention over the photograph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from mmmsf.models.heads.attention_maps import sum_maps
 
 from .attention_geometry import Region, place_map, scale_region
-from .contact_sheet import _font
+from .contact_sheet import label_font
 
 COLORMAP = 'inferno'
 NOTE = 'each map scaled to its own maximum'
@@ -21,10 +21,10 @@ _GAP, _LINE, _GREY = 6, 16, (90, 90, 90)
 
 @dataclass
 class ClassAttention:
-    """One class's attention over one image.
+    """Hold the attention of one class over one image.
 
     Attributes:
-        title: written above the photograph, usually the class and its score.
+        title: Text above the photograph, usually the class and its score.
         maps: (h_i, w_i) of each scale, largest first; each sums to one.
     """
 
@@ -33,17 +33,17 @@ class ClassAttention:
 
     @property
     def total(self) -> NDArray:
-        """The scales' sum on the finest grid, (h, w)."""
+        """Sum of the scales on the finest grid, (h, w)."""
         return sum_maps([torch.as_tensor(x)[None, None].double() for x in self.maps])[0, 0].numpy()
 
 
 def overlay(image: NDArray[np.uint8], values: NDArray, region: Region) -> NDArray[np.uint8]:
-    """Colour an image by a map: the more attention, the brighter and the less transparent.
+    """Blend an image with a map: the more attention, the brighter and more opaque the colour.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         values: (h, w), not negative; upsampled bilinearly, then divided by its maximum.
-        region: the part (x1, y1, x2, y2) of the image, in pixels, that the map covers.
+        region: Part (x1, y1, x2, y2) of the image, in pixels, that the map covers.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -56,7 +56,7 @@ def overlay(image: NDArray[np.uint8], values: NDArray, region: Region) -> NDArra
 
 
 def _shrink(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Bring the longer side to ``size`` pixels."""
+    """Resize an image (H, W, 3) so that its longer side has ``size`` pixels."""
     picture = Image.fromarray(np.ascontiguousarray(image))
     scale = size / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -77,15 +77,15 @@ def draw_attention(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        rows: at least one class; all with the same scales.
-        region: the part of the image that the maps cover, by default all of it.
-        size: longer side of a panel in pixels.
+        rows: At least one class; all with the same scales.
+        region: Part of the image that the maps cover, by default all of it.
+        size: Longer side of a panel in pixels.
 
     Returns:
         RGB picture.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: There is no row.
     """
     if not rows:
         raise ValueError('`rows` must hold at least one class')
@@ -105,18 +105,18 @@ def draw_attention(
         panels = [small, *(overlay(small, x, region) for x in (*row.maps, row.total))]
         for column, (name, panel) in enumerate(zip(names, panels, strict=True)):
             x, y = _GAP + column * step, number * row_height
-            draw.text((x, y), _fit(name, step - _GAP), fill=_GREY, font=_font(12))
+            draw.text((x, y), _fit(name, step - _GAP), fill=_GREY, font=label_font(12))
             canvas.paste(Image.fromarray(panel), (x, y + _LINE))
-    draw.text((_GAP, len(rows) * row_height), NOTE, fill=_GREY, font=_font(10))
+    draw.text((_GAP, len(rows) * row_height), NOTE, fill=_GREY, font=label_font(10))
     return canvas
 
 
 def _fit(text: str, width: int) -> str:
-    """Cut a title that is wider than its panel; keep the end, where the score is."""
-    if _font(12).getlength(text) <= width:
+    """Shorten a title that is wider than its panel and keep its end, the score."""
+    if label_font(12).getlength(text) <= width:
         return text
     tail = text[-8:]
     head = text[:-8]
-    while head and _font(12).getlength(f'{head}…{tail}') > width:
+    while head and label_font(12).getlength(f'{head}…{tail}') > width:
         head = head[:-1]
     return f'{head}…{tail}'

@@ -1,4 +1,4 @@
-"""Images with their right, missed and false labels."""
+"""Contact sheets: images with their right, missed and false labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ _LEGEND = (('right', RIGHT), ('missed', MISSED), ('false', FALSE))
 
 @dataclass
 class Tile:
-    """One image and what was predicted for it.
+    """Hold one image and its predicted and missed labels.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        title: written above the labels, usually the file name.
-        right: names of labels that are true and predicted.
-        missed: names of labels that are true and not predicted.
-        false: names of labels that are predicted and not true.
+        title: Text above the labels, usually the file name.
+        right: Names of labels that are true and predicted.
+        missed: Names of labels that are true and not predicted.
+        false: Names of labels that are predicted and not true.
     """
 
     image: np.ndarray
@@ -34,8 +34,9 @@ class Tile:
 
 
 @lru_cache(maxsize=4)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib ships a font with a wide range of scripts; the system may have none.
+def label_font(size: int) -> ImageFont.FreeTypeFont:
+    """Load the font of labels and titles in a size in pixels."""
+    # Matplotlib ships a font with many scripts; the system may have none.
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf', size)
 
 
@@ -45,7 +46,7 @@ def _flow(
     """Place words left to right, breaking lines at ``width``: (x, line, word, colour) each."""
     x, line, placed = 0, 0, []
     for word, color in labels:
-        advance = int(_font(_FONT_SIZE).getlength(word + '  '))
+        advance = int(label_font(_FONT_SIZE).getlength(word + '  '))
         if x and x + advance > width:
             x, line = 0, line + 1
         placed.append((x, line, word, color))
@@ -57,11 +58,11 @@ def draw_tile(tile: Tile, size: int = 160) -> Image.Image:
     """Draw one image with its labels below.
 
     Args:
-        tile: the image and its labels.
-        size: width of the picture and height of its image part, in pixels.
+        tile: Image and its labels.
+        size: Width of the picture and height of its image part, in pixels.
 
     Returns:
-        RGB picture, ``size`` wide and as high as its labels need.
+        RGB picture, ``size`` wide and as high as its labels require.
     """
     labels = (
         [(name, RIGHT) for name in tile.right]
@@ -79,10 +80,10 @@ def draw_tile(tile: Tile, size: int = 160) -> Image.Image:
     )
     canvas.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
     draw = ImageDraw.Draw(canvas)
-    draw.text((0, size + _MARGIN), tile.title, fill=(110, 110, 110), font=_font(10))
+    draw.text((0, size + _MARGIN), tile.title, fill=(110, 110, 110), font=label_font(10))
     for x, line, word, color in placed:
         draw.text(
-            (x, size + _MARGIN + _LINE * (line + 1)), word, fill=color, font=_font(_FONT_SIZE)
+            (x, size + _MARGIN + _LINE * (line + 1)), word, fill=color, font=label_font(_FONT_SIZE)
         )
     return canvas
 
@@ -91,15 +92,15 @@ def draw_contact_sheet(tiles: Sequence[Tile], columns: int = 6, size: int = 160)
     """Draw tiles side by side under a legend of the colours.
 
     Args:
-        tiles: at least one.
-        columns: tiles in a row.
-        size: width of a tile in pixels.
+        tiles: At least one.
+        columns: Tiles in a row.
+        size: Width of a tile in pixels.
 
     Returns:
         RGB picture.
 
     Raises:
-        ValueError: there is no tile.
+        ValueError: There is no tile.
     """
     if not tiles:
         raise ValueError('`tiles` must hold at least one tile')
@@ -111,7 +112,7 @@ def draw_contact_sheet(tiles: Sequence[Tile], columns: int = 6, size: int = 160)
     sheet = Image.new('RGB', (width, top + sum(heights)), 'white')
     draw = ImageDraw.Draw(sheet)
     for x, _, word, color in _flow(_LEGEND, width):
-        draw.text((_MARGIN + x, _MARGIN), word, fill=color, font=_font(_FONT_SIZE))
+        draw.text((_MARGIN + x, _MARGIN), word, fill=color, font=label_font(_FONT_SIZE))
     y = top
     for row, height in zip(rows, heights, strict=True):
         for column, picture in enumerate(row):

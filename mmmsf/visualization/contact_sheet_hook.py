@@ -1,4 +1,4 @@
-"""Show what the model predicts on validation and test images."""
+"""Contact sheets of predictions on validation and test images."""
 
 from collections.abc import Sequence, Sized
 from pathlib import Path
@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
 
 from mmmsf.datasets.transforms import decode_image
+from mmmsf.evaluation.rows import sample_target
 from mmmsf.registry import HOOKS
 
 from .contact_sheet import Tile, draw_contact_sheet, draw_tile
@@ -20,15 +21,18 @@ def make_tile(sample: DataSample, classes: Sequence[str]) -> Tile:
     """Read a sample's image and sort its labels into right, missed and false ones.
 
     Args:
-        sample: with ``img_path``, ``pred_label`` and ``gt_score`` (1, 0, or -1
-            for a class that is neither right nor wrong).
+        sample: Prediction with ``img_path``, ``pred_label``, and ``gt_score`` (K,) of 1, 0 or -1
+            (neither right nor wrong) or ``gt_label`` (class indices).
         classes: K class names.
 
     Returns:
         The tile to draw.
+
+    Raises:
+        ValueError: The sample has no target, or the image is corrupt.
     """
     path = sample.img_path
-    truth = sample.gt_score.cpu().tolist()
+    truth = sample_target(sample, len(classes), path).tolist()
     predicted = set(sample.pred_label.cpu().tolist())
     return Tile(
         image=decode_image(Path(path).read_bytes(), str(path))[..., ::-1],
@@ -43,15 +47,17 @@ def make_tile(sample: DataSample, classes: Sequence[str]) -> Tile:
 class ContactSheetHook(Hook):
     """Draw images with their right, missed and false labels.
 
-    After each validation and test, ``<work_dir>/val/contact_sheet.png`` (or
-    ``test``) shows ``num_images`` images spread evenly over the set. In a
-    distributed run the main process draws those of its own share.
+    After each validation and test, ``<work_dir>/val/contact_sheet.png`` (or ``test``) shows
+    ``num_images`` images spread evenly over the set. In a distributed run the main process draws
+    images of its own share.
 
     Args:
-        num_images: images on the sheet; 0 draws none.
-        columns: images side by side.
-        show_dir: also write every test image with its labels to this folder
-            (``tools/test.py --show-dir``).
+        num_images: Number of images on the sheet; 0 draws none.
+        columns: Number of images side by side.
+        show_dir: Folder for every test image with its labels (``tools/test.py --show-dir``).
+
+    Raises:
+        ValueError: ``num_images`` is below 0 or ``columns`` below 1.
     """
 
     priority = 'LOW'
@@ -70,7 +76,7 @@ class ContactSheetHook(Hook):
 
     def _classes(self, loader: DataLoader, sample: DataSample) -> Sequence[str]:
         names = getattr(loader.dataset, 'metainfo', {}).get('classes')
-        return names or [str(k) for k in range(len(sample.gt_score))]
+        return names or [str(k) for k in range(len(sample.pred_score))]
 
     def _collect(
         self, loader: DataLoader, outputs: Sequence[DataSample], show_dir: str | None
@@ -97,8 +103,8 @@ class ContactSheetHook(Hook):
             path.parent.mkdir(parents=True, exist_ok=True)
             draw_contact_sheet(self._tiles, self.columns).save(path)
             runner.logger.info(
-                f'Images with their labels (green: right, orange: missed, red: '
-                f'false) drawn to {path}'
+                'Images with their labels (green: right, orange: missed, red: false) written to '
+                f'{path}'
             )
         self._tiles, self._seen = [], 0
 
@@ -109,7 +115,7 @@ class ContactSheetHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence[DataSample] | None = None,
     ) -> None:
-        """Take images for the sheet."""
+        """Collect images for the sheet."""
         self._collect(runner.val_dataloader, outputs or [], None)
 
     def after_test_iter(
@@ -119,7 +125,7 @@ class ContactSheetHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence[DataSample] | None = None,
     ) -> None:
-        """Take images for the sheet and write single ones to ``show_dir``."""
+        """Collect images for the sheet and write each image to ``show_dir``."""
         self._collect(runner.test_dataloader, outputs or [], self.show_dir)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:

@@ -252,19 +252,21 @@ def test_a_model_of_mmpretrain() -> None:
     (result,) = made(np.zeros((32, 32, 3), np.uint8), topk=2, return_scores=True, **QUIET)
     assert len(made.classes) == 1000
     assert result['all_scores'].sum() == pytest.approx(1.0, abs=1e-5)
-    with pytest.raises(ValueError, match='LinearClsHead has no cross-attention'):
-        made(np.zeros((32, 32, 3), np.uint8), return_boxes=True, **QUIET)
-    with pytest.raises(ValueError, match='the test pipeline reads no image'):  # arrays in memory
+    (result,) = made(np.zeros((32, 32, 3), np.uint8), return_attention=True, **QUIET)
+    assert [x.shape for x in result['attention']] == [(1000, 7, 7)]  # activation maps
+    with pytest.raises(
+        ValueError, match='the test pipeline must read an image'
+    ):  # arrays in memory
         mmmsf.MultiLabelInferencer(get_model('resnet18_8xb16_cifar10'))
 
 
 def test_wrong_arguments(folder: Path, inferencer: Any) -> None:
     for model, pretrained, message in (
-        (None, None, 'name a `model` or the checkpoint'),
-        (small_config(), None, 'a config has no weights'),
-        ('no-such-model', None, 'none of MMPretrain'),
+        (None, None, '`model` or `pretrained` must be given'),
+        (small_config(), None, '`pretrained` must name a checkpoint'),
+        ('no-such-model', None, 'one of MMPretrain.*no-such-model'),
         (torch.nn.Linear(1, 1), None, 'pass a LoadedModel'),
-        (inferencer.loaded, folder / 'model.pth', 'has its weights already'),
+        (inferencer.loaded, folder / 'model.pth', '`pretrained` must be None'),
     ):
         with pytest.raises(ValueError, match=message):
             mmmsf.MultiLabelInferencer(model, pretrained)

@@ -97,7 +97,7 @@ def test_hostile_and_missing_configs(path: Path, tmp_path: Path) -> None:
     out = rewrite(path, tmp_path / 'x.pth', cfg="model = __import__('os').mkdir('owned')")
     with pytest.raises(ValueError, match=r'the config in .*x\.pth: line 1'):
         load_model(out)
-    with pytest.raises(ValueError, match='carries no config; name one'):
+    with pytest.raises(ValueError, match='carries no config'):
         load_model(rewrite(path, out, cfg=None))
     with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
         load_model(tmp_path / 'none.pth')

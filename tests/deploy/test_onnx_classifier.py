@@ -170,9 +170,9 @@ def rewrite(folder: Path, out: Path, meta: dict[str, Any] | None) -> Path:
 
 def test_bad_models_are_refused(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / 'm.onnx'
-    with pytest.raises(ValueError, match='does not say how to prepare images'):
+    with pytest.raises(ValueError, match='has no metadata of this package'):
         OnnxClassifier(rewrite(folder, out, None))
-    with pytest.raises(ValueError, match='has format 9, this file reads 1'):
+    with pytest.raises(ValueError, match='must have format 1, got 9'):
         OnnxClassifier(rewrite(folder, out, dict(format=9)))
-    with pytest.raises(ValueError, match='images of 64 x 64 px .* got 77 x 99'):
+    with pytest.raises(ValueError, match='must have 64 x 64 px .* got 77 x 99'):
         OnnxClassifier(rewrite(folder, out, dict(resize=None)))(folder / 'rgb.png')

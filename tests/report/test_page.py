@@ -159,7 +159,7 @@ def test_arrays_must_fit_together(change: dict, message: str) -> None:
     empty = Predictions(
         empty.names[:0], empty.classes, empty.scores[:0], empty.targets[:0], empty.sizes[:0]
     )
-    with pytest.raises(ValueError, match='nothing to report on'):
+    with pytest.raises(ValueError, match='must have an image and a class'):
         number_run('a', empty)
 
 
@@ -171,7 +171,7 @@ def test_classes_without_a_positive_and_unknown_sizes() -> None:
     page = build_page(
         [('one', replace(predictions, targets=targets, sizes=np.zeros_like(predictions.sizes)))]
     )
-    assert 'know no object sizes' in page
+    assert 'have no object sizes' in page
     assert '>nan<' not in page
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from _page import Seen, _Page, bars_html, build_demo, class_choices, draw_class, look, scale_names
+from _page import _Page, bars_html, build_demo, class_choices
+from _photo import Seen, draw_class, look, scale_names
 from mmengine.config import Config
 from PIL import Image
 
@@ -136,7 +137,7 @@ def test_files_that_are_no_photograph(loaded: LoadedModel, folder: Path) -> None
 
 def test_names_of_scales(loaded: LoadedModel) -> None:
     assert scale_names(loaded.model, 3) == ['large', 'medium', 'small']
-    assert scale_names(object(), 2) == ['scale 1', 'scale 2']
+    assert scale_names(loaded.model, 2) == ['scale 1', 'scale 2']
 
 
 def test_moving_the_threshold_does_not_run_the_model(

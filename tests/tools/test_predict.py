@@ -118,7 +118,7 @@ def test_a_checkpoint_alone_is_enough(folder: Path, done: subprocess.CompletedPr
     ('arguments', 'code', 'message'),
     [
         (('cfg.py', 'model.pth', '--out-dir', 'x'), 2, 'name a checkpoint and at least one image'),
-        (('model.pth', 'in', '--out-dir', 'in/out'), 2, 'lies in the input folder in'),
+        (('model.pth', 'in', '--out-dir', 'in/out'), 2, 'must lie outside the input folder in'),
         (
             ('model.pth', 'in', '--out-dir', 'x', '--topk', '0'),
             2,

@@ -94,6 +94,21 @@ def test_true_classes_come_first() -> None:
     assert choose_classes(sample, 3) == [2, 1, 0]
 
 
+def test_labels_in_place_of_scores(tmp_path: Path) -> None:
+    """Data sets of MMPretrain give `gt_label` only."""
+    sample = DataSample().set_gt_label([1, 2]).set_pred_label(torch.tensor([0]))
+    sample.set_pred_score(torch.tensor([0.9, 0.1, 0.6, 0.2, 0.8]))
+    assert choose_classes(sample, 5) == [2, 1, 0]
+    runner, batch = make_runner(tmp_path, build_model(small_config())), make_batch(tmp_path, 1)
+    (target,) = batch['data_samples']
+    del target.gt_score
+    target.set_gt_label([3])
+    hook = AttentionHook()
+    hook.before_val_epoch(runner)
+    hook.after_val_iter(runner, 0, batch, runner.model.val_step(dict(batch)))
+    assert list((tmp_path / 'vis').rglob('attention_0_2.png'))
+
+
 def test_a_head_without_attention_is_left_alone(tmp_path: Path, capture_log: list[str]) -> None:
     runner = make_runner(tmp_path, build_model(small_config(num_decoder_layers=0)))
     hook = AttentionHook()

@@ -29,6 +29,15 @@ def test_tile_sorts_the_labels_and_keeps_the_colours(tmp_path: Path) -> None:
     assert tile.image[0, 0].tolist() == [255, 0, 0]
 
 
+def test_labels_in_place_of_scores(tmp_path: Path) -> None:
+    sample = make_sample(tmp_path / 'a.png', 0)
+    del sample.gt_score
+    with pytest.raises(ValueError, match='needs gt_score or gt_label'):
+        make_tile(sample, list('abcde'))
+    tile = make_tile(sample.set_gt_label([0, 1]), list('abcde'))
+    assert (tile.right, tile.missed, tile.false) == (['a'], ['b'], ['c', 'e'])
+
+
 def make_runner(tmp_path: Path, samples: list[DataSample]) -> Any:
     dataset = SimpleNamespace(metainfo=dict(classes=tuple('abcde')), __len__=None)
     loader = SimpleNamespace(

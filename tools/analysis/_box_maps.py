@@ -14,13 +14,13 @@ _CELL = 1.5  # side of one map in inches
 
 @dataclass(frozen=True)
 class BoxMaps:
-    """One class of one image.
+    """Hold the maps and boxes of one class of one image.
 
     Attributes:
-        title: written beside the maps.
+        title: Text beside the maps.
         maps: (h_i, w_i) each.
-        boxes: of the class, (x1, y1, x2, y2) in pixels of the image.
-        region: the part (x1, y1, x2, y2) of the image that the maps cover.
+        boxes: Boxes of the class, (x1, y1, x2, y2) in pixels of the image.
+        region: Part (x1, y1, x2, y2) of the image that the maps cover.
     """
 
     title: str
@@ -32,15 +32,15 @@ class BoxMaps:
 def draw_box_maps(rows: Sequence[BoxMaps], path: str | Path) -> None:
     """Draw one row for each class of an image, every map scaled to its own maximum.
 
-    Cells are shown as they are, not smoothed. A picture of attention that can be given away where
-    the photographs cannot.
+    Cells are drawn without interpolation. The picture may be published where the photographs may
+    not.
 
     Args:
-        rows: at least one, all with the same number of maps.
-        path: picture to write.
+        rows: At least one, all with the same number of maps.
+        path: Picture to write.
 
     Raises:
-        ValueError: there is no row.
+        ValueError: There is no row.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle

@@ -1,4 +1,4 @@
-"""Boxes of the objects behind the labels, by image and class."""
+"""Boxes of the labelled objects, by image and class."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -40,17 +40,17 @@ def _voc_boxes(dataset: VocMultiLabel) -> Found:
 
 
 def class_boxes(dataset: MultiLabelData) -> dict[str, dict[int, list[Box]]]:
-    """Read the boxes that the labels came from; crowds and difficult objects included.
+    """Read the boxes of the labelled objects, crowds and difficult objects included.
 
     Args:
-        dataset: loaded.
+        dataset: Loaded dataset.
 
     Returns:
-        Image path -> class index -> boxes (x1, y1, x2, y2) in pixels, of those objects that have
-        one.
+        Image path -> class index -> boxes (x1, y1, x2, y2) in pixels. Objects without a box are
+        left out.
 
     Raises:
-        ValueError: no object has a box, or the data have none by their format.
+        ValueError: No object has a box, or the format has no boxes.
     """
     if isinstance(dataset, CocoMultiLabel):
         boxes = _coco_boxes(dataset)

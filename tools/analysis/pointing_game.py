@@ -1,4 +1,4 @@
-"""Does attention fall on the objects? ``pointing_game.py CONFIG CHECKPOINT``."""
+"""Pointing game of attention maps: ``pointing_game.py CONFIG CHECKPOINT``."""
 
 import argparse
 import sys
@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_dataset(cfg: Any) -> Any:
-    """The validation set, its pipeline left out."""
+    """Build the validation set without its pipeline."""
     from mmengine.registry import DefaultScope
 
     from mmmsf.registry import DATASETS
@@ -74,7 +74,7 @@ def main() -> None:
 
     from _box_maps import BoxMaps, draw_box_maps
     from _boxes import class_boxes
-    from _pointing_game import judge, tabulate
+    from _pointing_pairs import judge, tabulate
     from rich.console import Console
     from rich.progress import track
 

@@ -1,4 +1,4 @@
-"""HTML page about evaluated runs: ``python tools/analysis/report.py PREDICTIONS.npz``."""
+"""HTML report of evaluated runs: ``python tools/analysis/report.py PREDICTIONS.npz``."""
 
 import argparse
 import sys
@@ -25,15 +25,15 @@ def parse_args() -> argparse.Namespace:
         'predictions',
         nargs='+',
         metavar='PREDICTIONS',
-        help='what tools/test.py --out FILE.npz wrote; several must be of the same '
-        'images and classes',
+        help='output of tools/test.py --out FILE.npz; several files must have the same images and '
+        'classes',
     )
     parser.add_argument('--out', default='report.html', help='the page (default: report.html)')
     parser.add_argument(
         '--names',
         nargs='+',
         metavar='NAME',
-        help='what to call the runs (default: their file names)',
+        help='names of the runs (default: their file names)',
     )
     parser.add_argument(
         '--image-root',
@@ -44,22 +44,31 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--attention-checkpoint',
         metavar='CKPT',
-        help="checkpoint of the first run: draws where the model looked in that run's mistakes",
+        help="checkpoint of the first run: draws the model's attention in that run's mistakes",
+    )
+    parser.add_argument(
+        '--attention-config',
+        metavar='CONFIG',
+        help='config of that checkpoint (default: the one in the checkpoint)',
     )
     args = parser.parse_args()
     if args.names is not None and len(args.names) != len(args.predictions):
         parser.error(f'--names needs {len(args.predictions)} names, got {len(args.names)}')
     if args.image_root is not None and not Path(args.image_root).is_dir():
         parser.error(f'--image-root {args.image_root} is no folder')
+    if args.attention_config is not None and args.attention_checkpoint is None:
+        parser.error('--attention-config needs --attention-checkpoint')
     return args
 
 
-def make_explain(checkpoint: str, classes: Sequence[str]) -> 'Explain':
-    """Draws the attention of one class of a trained model, summed over the scales."""
+def make_explain(checkpoint: str, config: str | None, classes: Sequence[str]) -> 'Explain':
+    """Make a function that draws the attention of a class, summed over the scales."""
     from mmmsf.apis.inferencer import MultiLabelInferencer
+    from mmmsf.models.heads.attention_maps import check_class_maps
     from mmmsf.visualization.attention_map import ClassAttention, overlay
 
-    inferencer = MultiLabelInferencer(pretrained=checkpoint)
+    inferencer = MultiLabelInferencer(config, checkpoint)
+    check_class_maps(inferencer.model)
     if tuple(inferencer.classes) != tuple(classes):
         raise ValueError(f'{checkpoint} has other classes than the first predictions')
 
@@ -87,7 +96,9 @@ def main() -> None:
         explain = (
             None
             if args.attention_checkpoint is None
-            else make_explain(args.attention_checkpoint, runs[0][1].classes.tolist())
+            else make_explain(
+                args.attention_checkpoint, args.attention_config, runs[0][1].classes.tolist()
+            )
         )
         page = build_page(runs, root, explain)
     except (ValueError, OSError) as error:

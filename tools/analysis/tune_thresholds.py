@@ -1,8 +1,8 @@
-"""Tune decision thresholds: ``tune_thresholds.py PREDICTIONS.npz --checkpoint CKPT --out OUT``.
+"""Tuning of thresholds: ``tune_thresholds.py PREDICTIONS.npz --checkpoint CKPT --out OUT``.
 
-PREDICTIONS.npz comes from ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. Thresholds are
-tuned on one part of it and reported on the rest, which they have not seen; what is stored is
-tuned on all of it.
+PREDICTIONS.npz is the output of ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. The printed
+metrics are of thresholds tuned on one part of the images and measured on the rest; the stored
+thresholds are tuned on all images.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Tune decision thresholds and report them on data they were not tuned on.'
     )
-    parser.add_argument('predictions', help='what tools/test.py --out FILE.npz wrote')
+    parser.add_argument('predictions', help='output of tools/test.py --out FILE.npz')
     parser.add_argument(
         '--objective',
         choices=['f1', 'precision', 'recall'],
@@ -53,8 +53,8 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=5,
         metavar='N',
-        help='a class with fewer positives keeps 0.5: a threshold fitted to a '
-        'handful of images is chance (default: %(default)s)',
+        help='a class with fewer positives keeps 0.5, since a few images do not determine a '
+        'threshold (default: %(default)s)',
     )
     parser.add_argument(
         '--holdout',
@@ -81,7 +81,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part', str]:
-    """Scores and targets to tune on and to report on, and what the latter are."""
+    """Divide scores and targets into a part to tune on and a part to report on, with its name."""
     import numpy as np
 
     from mmmsf.evaluation import Predictions
@@ -108,7 +108,7 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
 
 
 def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndarray']:
-    """Thresholds (K,) and whether each is what was asked for."""
+    """Compute thresholds (K,), and for each class True if it reaches the objective."""
     import numpy as np
 
     from mmmsf.evaluation.functional.threshold_search import class_thresholds, overall_threshold
@@ -123,7 +123,7 @@ def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndar
 
 
 def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
-    """A table of CP .. OF1 in percent."""
+    """Format a table of CP .. OF1 in percent."""
     from mmmsf.evaluation.functional import threshold_metrics
     from mmmsf.evaluation.tables import THRESHOLD_KEYS, format_table
 
@@ -135,6 +135,7 @@ def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
 
 
 def note_of(reached: bool, positives: int, least: int) -> str:
+    """Name the reason for a class without a tuned threshold, '' for any other."""
     if positives < max(least, 1):
         return 'no positive' if positives == 0 else f'fewer than {least} positives, not tuned'
     return '' if reached else 'target not reached'

@@ -1,4 +1,4 @@
-"""Try a model on photographs in the browser: ``python tools/demo/demo.py CHECKPOINT``."""
+"""Demo of a model in the browser: ``python tools/demo/demo.py [CONFIG] CHECKPOINT``."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ MAX_FILE_SIZE = '20mb'
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Serve a page that shows what a model sees in a photograph.',
+        description='Serve a page with the labels and the attention of a model for photographs.',
         usage='%(prog)s [-h] [--host HOST] [--port PORT] [--device DEVICE] [CONFIG] CHECKPOINT',
     )
     parser.add_argument(
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     harden()
-    # Read when Gradio is imported: no usage statistics, no other calls.
+    # Gradio reads these on import; they disable usage statistics and other requests.
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     os.environ['HF_HUB_DISABLE_TELEMETRY'] = '1'
 

@@ -1,7 +1,7 @@
-"""Export a model: ``python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx``.
+"""ONNX export: ``python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx``.
 
-The file takes RGB images as float32 (B, 3, H, W) of 0 to 255 and gives scores (B, K);
-normalisation and sigmoid are inside. ``mmmsf/deploy/onnx_classifier.py`` runs it without torch.
+The graph maps RGB images, float32 (B, 3, H, W) of 0 to 255, to scores (B, K) and contains
+normalisation and sigmoid. ``mmmsf/deploy/onnx_classifier.py`` runs it without torch.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Quantise an exported model: ``quantize_onnx.py MODEL.onnx CONFIG --out int8.onnx``."""
+"""Int8 quantisation: ``quantize_onnx.py MODEL.onnx CONFIG --out int8.onnx``."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
         description='Quantise an exported model to int8 with training images through the test '
         'pipeline, and measure both on the validation set.'
     )
-    parser.add_argument('model', help='what tools/deployment/export_onnx.py wrote')
+    parser.add_argument('model', help='file of tools/deployment/export_onnx.py')
     parser.add_argument('config', help='config file')
     parser.add_argument('--out', required=True, metavar='FILE', help='ONNX file to write')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Stop before training or testing when model and data disagree about the classes."""
+"""Check that model and datasets agree about the classes."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmmsf.datasets.base import class_difference
+from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.registry import HOOKS
 from mmmsf.utils.unwrap import unwrap_model
 
@@ -16,20 +17,21 @@ class ClassCheckHook(Hook):
     """Compare the head's ``num_classes`` with every dataset, and the datasets' class names.
 
     Raises:
-        ValueError: at the start of training, validation or testing; names the
-            dataset, both numbers or the first differing class, and what to set.
+        ValueError: At the start of training, validation or testing. Names the dataset, both numbers
+            or the first differing class, and the remedy; or the head breaks the contract in
+            `mmmsf.models.heads.contract`.
     """
 
     def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
         head = getattr(unwrap_model(runner.model), 'head', None)
-        num_classes = getattr(head, 'num_classes', None)
+        num_classes = head_num_classes(head, runner.cfg)
         names: dict[str, tuple[str, ...]] = {}
         for split, loader in loaders.items():
             classes = getattr(loader.dataset, 'metainfo', {}).get('classes')
             if classes is None:
                 continue
             names[split] = tuple(classes)
-            if num_classes is not None and len(classes) != num_classes:
+            if len(classes) != num_classes:
                 raise ValueError(
                     f'the head has num_classes={num_classes}, but the {split} dataset '
                     f'{type(loader.dataset).__name__} has {len(classes)} classes; set '

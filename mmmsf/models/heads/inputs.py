@@ -1,4 +1,4 @@
-"""What heads that read one map take from the backbone."""
+"""Checked inputs of heads that read one feature map."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ from torch import Tensor
 
 
 def last_map(feats: Sequence[Tensor], in_channels: int, head: str) -> Tensor:
-    """The last of the maps, checked.
+    """Return the last feature map after checking its shape.
 
     Args:
-        feats: maps; only the last one is read.
-        in_channels: channels it must have.
-        head: name of the reader, for the message.
+        feats: Feature maps; only the last one is read.
+        in_channels: Channels that it must have.
+        head: Name of the head, for the message.
 
     Returns:
         (B, in_channels, h, w).
 
     Raises:
-        ValueError: there is no map, or the last one is not of that shape.
+        ValueError: There is no map, or the last one has another shape.
     """
     got = [tuple(x.shape) for x in feats]
     if not got or len(got[-1]) != 4 or got[-1][1] != in_channels:

@@ -12,6 +12,7 @@ def make_loader(*classes: str) -> Any:
 
 def make_runner(num_classes: int, train: Any, val: Any = None) -> Any:
     return SimpleNamespace(
+        cfg=None,
         model=SimpleNamespace(head=SimpleNamespace(num_classes=num_classes)),
         train_dataloader=train,
         val_dataloader=val or train,

@@ -1,12 +1,22 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from mmpretrain.models import ImageClassifier
+from mmpretrain.models.heads import CSRAClsHead, MultiLabelLinearClsHead
+from mmpretrain.models.necks import GlobalAveragePooling
 from torch import Tensor, nn
 
 from mmmsf.models import MLDecoderHead, MSFHead, Query2LabelHead
 from mmmsf.models.heads import attention_maps
-from mmmsf.models.heads.attention_maps import class_attention, has_attention_maps, sum_maps
+from mmmsf.models.heads.attention_maps import (
+    activation_maps,
+    check_class_maps,
+    map_kind,
+    predict_with_maps,
+    sum_maps,
+)
 from mmmsf.models.layers import attention as attention_module
 
 from .test_msf_head import AUTHORS, SMALL, make_feats
@@ -132,9 +142,9 @@ def test_what_cannot_be_shown() -> None:
         MLDecoderHead(**SINGLE).attention_maps(make_feats(), 1)
     model = nn.Module()
     for model.head in (nn.Linear(1, 1), MSFHead(**SMALL, num_decoder_layers=0)):
-        assert not has_attention_maps(model)
-        with pytest.raises(ValueError, match='has no cross-attention to show here'):
-            class_attention(model, torch.zeros(1, 3, 8, 8))
+        assert map_kind(model) is None
+        with pytest.raises(ValueError, match=f'{type(model.head).__name__} has no attention'):
+            check_class_maps(model)
 
 
 def test_sum_weighs_the_scales_alike() -> None:
@@ -145,3 +155,75 @@ def test_sum_weighs_the_scales_alike() -> None:
     # Half of all from the fine map in its one cell; the coarse one adds to its quarter
     torch.testing.assert_close(total[3, 0], torch.tensor(0.5))
     assert total[0, 3] == total[:2, 2:].max() > total[2:, 2:].max() > 0
+
+
+def slow_activation_maps(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Add up the evidence of every channel at every place, one number at a time."""
+    B, C, h, w = x.shape
+    maps = np.zeros((B, len(weight), h, w))
+    for b, k, i, j in np.ndindex(*maps.shape):
+        maps[b, k, i, j] = max(sum(weight[k, c] * x[b, c, i, j] for c in range(C)), 0)
+    for b, k in np.ndindex(B, len(weight)):
+        total = maps[b, k].sum()
+        maps[b, k] = maps[b, k] / total if total else 1 / (h * w)
+    return maps
+
+
+def test_activation_maps_against_loops() -> None:
+    rng = np.random.default_rng(0)
+    x, weight = rng.random((2, 3, 4, 5)), rng.standard_normal((6, 3))
+    weight[2] = -1.0  # no positive evidence anywhere: a uniform map
+    weight[3] = 0.0
+    expected = slow_activation_maps(x, weight)
+    found = activation_maps(torch.from_numpy(x), torch.from_numpy(weight)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found[:, 2:4], 1 / 20)
+
+
+class Map(nn.Module):
+    """A backbone that returns its input."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        return (x,)
+
+
+def make_classifier(head: nn.Module, neck: nn.Module | None) -> ImageClassifier:
+    return ImageClassifier(backbone=Map(), neck=neck, head=head).eval()
+
+
+def test_a_linear_heads_map_is_its_evidence() -> None:
+    head = MultiLabelLinearClsHead(5, 3)
+    torch.nn.init.normal_(head.fc.weight)
+    model = make_classifier(head, GlobalAveragePooling())
+    x = torch.randn(2, 3, 4, 6)
+    samples, (maps,) = predict_with_maps(model, x)
+    expected = slow_activation_maps(x.numpy(), head.fc.weight.detach().numpy())
+    torch.testing.assert_close(maps, torch.from_numpy(expected).float())
+    torch.testing.assert_close(samples[1].pred_score, model(x)[1].sigmoid())
+    with pytest.raises(ValueError, match='`layer` must be 0 or -1 .* got 1'):
+        predict_with_maps(model, x, layer=1)
+
+
+@pytest.mark.parametrize('num_heads', [1, 2])
+def test_csras_map_is_its_score_at_each_place(num_heads: int) -> None:
+    head = CSRAClsHead(5, 3, num_heads, lam=0.1)
+    for module in head.csra_heads:
+        torch.nn.init.normal_(module.head.weight)
+    x = torch.randn(2, 3, 4, 6)
+    _, (maps,) = predict_with_maps(make_classifier(head, None), x)
+    weight = np.zeros((5, 3))
+    for module in head.csra_heads:
+        row = module.head.weight.detach().numpy()[:, :, 0, 0]
+        weight += row / np.sqrt((row**2).sum(axis=1, keepdims=True))
+    torch.testing.assert_close(
+        maps, torch.from_numpy(slow_activation_maps(x.numpy(), weight)).float()
+    )
+
+
+def test_heads_that_are_not_known_to_be_linear_have_no_maps() -> None:
+    class Squared(MultiLabelLinearClsHead):
+        def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+            return feats[-1] ** 2
+
+    assert map_kind(make_classifier(Squared(5, 3), GlobalAveragePooling())) is None
+    assert map_kind(make_classifier(MultiLabelLinearClsHead(5, 3), None)) is None

@@ -1,7 +1,7 @@
-"""Does the attention of a class fall on the objects of that class?
+"""Pointing game: the share of attention that falls on the objects of its class.
 
-The pointing game of Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016,
-without its tolerance around the boxes, and the share of the attention that lies inside them.
+The game of Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016,
+without its tolerance around the boxes, and the share of the attention inside the boxes.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from mmmsf.visualization.attention_geometry import Region, strongest_point
 
 @dataclass(frozen=True)
 class Pair:
-    """One true class of one image, judged.
+    """Hold the result for one true class of one image.
 
     Attributes:
-        hits: for each map whether its strongest cell's centre is inside a box of the class.
-        masses: for each map the share of its attention inside these boxes, 0 to 1.
-        chance: share of the image inside these boxes, 0 to 1.
+        hits: For each map, True if the centre of its strongest cell is inside a box of the class.
+        masses: For each map, the share of its attention inside these boxes, 0 to 1.
+        chance: Share of the image inside these boxes, 0 to 1.
         size: 0 unknown, 1 small, 2 medium, 3 large.
     """
 
@@ -33,20 +33,20 @@ class Pair:
 
 
 def inside(point: tuple[float, float], boxes: Sequence[Box]) -> bool:
-    """Whether (x, y) lies in one of the boxes (x1, y1, x2, y2), edges included."""
+    """Return True for (x, y) in one of the boxes (x1, y1, x2, y2), edges included."""
     return any(x1 <= point[0] <= x2 and y1 <= point[1] <= y2 for x1, y1, x2, y2 in boxes)
 
 
 def coverage(
     boxes: Sequence[Box], region: Region, grid: tuple[int, int], samples: int = 8
 ) -> NDArray[np.float64]:
-    """Share of each map cell that the boxes cover together.
+    """Compute the share of each map cell that the boxes cover together.
 
     Args:
         boxes: (x1, y1, x2, y2) in pixels; overlaps count once.
-        region: the part of the image that the map covers.
+        region: Part of the image that the map covers.
         grid: (h, w) of the map.
-        samples: points on each axis of a cell at which it is looked.
+        samples: Sampling points on each axis of a cell.
 
     Returns:
         (h, w), 0 to 1.
@@ -64,53 +64,44 @@ def coverage(
 def judge(
     maps: Sequence[NDArray], boxes: Sequence[Box], region: Region, size: int = 0
 ) -> Pair | None:
-    """Judge one class's maps.
+    """Compare the maps of one class with its boxes.
 
     Args:
         maps: (h_i, w_i) each, every map sums to one.
-        boxes: of this class, (x1, y1, x2, y2) in pixels of the image.
-        region: the part (x1, y1, x2, y2) of the image that the maps cover.
+        boxes: Boxes of the class, (x1, y1, x2, y2) in pixels of the image.
+        region: Part (x1, y1, x2, y2) of the image that the maps cover.
         size: 0 unknown, 1 small, 2 medium, 3 large.
 
     Returns:
-        The judgement, or None where no box reaches into the region.
+        The pair, or None where no box overlaps the region.
     """
-    # A grid much finer than any map, so that small boxes weigh what they cover
+    # A grid finer than any map, for the area of small boxes
     chance = float(coverage(boxes, region, (32, 32)).mean())
     if not chance:
         return None
-    return Pair(
-        hits=tuple(inside(strongest_point(x, region), boxes) for x in maps),
-        masses=tuple(
-            float(
-                (
-                    x
-                    * coverage(
-                        boxes, region, (x.shape[0], x.shape[1]), max(8, -(-256 // max(x.shape)))
-                    )
-                ).sum()
-            )
-            for x in maps
-        ),
-        chance=chance,
-        size=size,
-    )
+    hits, masses = [], []
+    for x in maps:
+        height, width = x.shape
+        samples = max(8, -(-256 // max(x.shape)))  # at least 256 points along the longer side
+        hits.append(inside(strongest_point(x, region), boxes))
+        masses.append(float((x * coverage(boxes, region, (height, width), samples)).sum()))
+    return Pair(tuple(hits), tuple(masses), chance, size)
 
 
 def tabulate(pairs: Sequence[Pair], names: Sequence[str], num_scales: int) -> str:
-    """Write the shares as a Markdown table, all sizes first.
+    """Format the shares as a Markdown table, all sizes first.
 
     Args:
-        pairs: judged pairs.
-        names: of the maps, the scales first, then perhaps their sum.
-        num_scales: how many of the maps are scales; the last column says in what share of the
-            pairs each scale has more of its attention in the boxes than the others.
+        pairs: Results of :func:`judge`.
+        names: Names of the maps, the scales first, then possibly their sum.
+        num_scales: Number of maps that are scales. The last column is the share of the pairs for
+            which a scale has the largest share of attention inside the boxes.
 
     Returns:
-        The table: for each size and map the hits, the attention inside, and by chance.
+        The table, with hits, attention inside and chance for each size and map.
 
     Raises:
-        ValueError: there is no pair.
+        ValueError: There is no pair.
     """
     if not pairs:
         raise ValueError('there is no pair of an image and a true class with boxes')

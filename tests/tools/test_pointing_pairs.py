@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from _pointing_game import Pair, coverage, inside, judge, tabulate
+from _pointing_pairs import Pair, coverage, inside, judge, tabulate
 
 REGION = (0.0, 0.0, 80.0, 40.0)
 
