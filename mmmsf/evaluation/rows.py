@@ -155,8 +155,8 @@ def rows_from_samples(
             image file (NaN where none), ``sample_idx``, ``img_path``, ``ori_shape`` and
             ``img_shape`` (height, width). Tensors may be on any device.
         size_thresholds: Bounds in px^2 for ``areas_to_sizes``; ``None`` leaves all sizes 0.
-        size_at: ``original``: areas as they are. ``input``: areas times the area of
-            ``img_shape`` over that of ``ori_shape``, right for a plain resize without crop.
+        size_at: ``original`` for areas as they are, ``input`` for areas times the area of
+            ``img_shape`` over that of ``ori_shape``, correct for a plain resize without crop.
 
     Raises:
         ValueError: An entry is missing, has another length than the first ``pred_score`` or a

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from _voc12 import check_submission
+from _archive import check_submission
 from mmengine.config import Config
 from PIL import Image
 
