@@ -76,13 +76,13 @@ def _tensor(value: Any) -> torch.Tensor:
     return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
 
 
-def sample_target(sample: dict[str, Any], num_classes: int, name: str) -> torch.Tensor:
+def sample_target(sample: Any, num_classes: int, name: str) -> torch.Tensor:
     """Return the targets of a sample: ``gt_score``, else the multi-hot vector of ``gt_label``.
 
     MMPretrain's own data sets give ``gt_label`` only, the indices of the positive classes.
 
     Args:
-        sample: Data sample as a dict.
+        sample: Dict or data sample.
         num_classes: Number of classes K.
         name: Name of the sample in the messages.
 
@@ -93,10 +93,10 @@ def sample_target(sample: dict[str, Any], num_classes: int, name: str) -> torch.
         ValueError: The sample has neither entry, or a label is not in [0, K).
     """
     if sample.get('gt_score') is not None:
-        return _tensor(sample['gt_score'])
+        return _tensor(sample.get('gt_score'))
     if sample.get('gt_label') is None:
         raise ValueError(f'a sample needs gt_score or gt_label, got neither for {name}')
-    label = _tensor(sample['gt_label']).long().flatten()
+    label = _tensor(sample.get('gt_label')).long().flatten()
     if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
         raise ValueError(
             f'gt_label must be indices in [0, {num_classes}), got {label.tolist()} for {name}'
