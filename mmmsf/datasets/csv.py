@@ -20,8 +20,8 @@ class CsvMultiLabel(MultiLabelData):
 
     Args:
         ann_file: Table, relative to ``data_root``.
-        classes, metainfo: Class names in the order of their indices: a list, or for ``classes``
-            the path of a text file with a name a line. By default the labels of the file, sorted;
+        classes, metainfo: Class names in the order of their indices; ``classes`` may also be the
+            path of a text file with a name a line. By default the labels of the file, sorted;
             name the classes where several files must agree, such as those of two splits.
         data_root, data_prefix, filter_cfg, ...: As in ``MultiLabelData``.
 

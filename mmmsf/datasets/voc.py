@@ -72,8 +72,8 @@ class VocMultiLabel(MultiLabelData):
             'ignore' makes it neither positive nor negative, as VOC's own evaluation does;
             'negative'; 'positive'. A class with an object that is not difficult is always
             positive.
-        labelled: False for a split without public labels: no XML file is read and every class of
-            every image is ignored.
+        labelled: False for a split without public labels; no XML file is read then, and every
+            class of every image is ignored.
         classes, metainfo: Class names in the order of their indices, for own data; VOC's 20 by
             default.
         filter_cfg, pipeline, ...: As in ``MultiLabelData``.

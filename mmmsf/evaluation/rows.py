@@ -82,7 +82,7 @@ def sample_target(sample: Any, num_classes: int, name: str) -> torch.Tensor:
     MMPretrain's own data sets give ``gt_label`` only, the indices of the positive classes.
 
     Args:
-        sample: Data sample, or a dict of one.
+        sample: Dict or data sample.
         num_classes: Number of classes K.
         name: Name of the sample in the messages.
 
@@ -155,8 +155,8 @@ def rows_from_samples(
             image file (NaN where none), ``sample_idx``, ``img_path``, ``ori_shape`` and
             ``img_shape`` (height, width). Tensors may be on any device.
         size_thresholds: Bounds in px^2 for ``areas_to_sizes``; ``None`` leaves all sizes 0.
-        size_at: ``original``: areas as they are. ``input``: areas times the area of
-            ``img_shape`` over that of ``ori_shape``, right for a plain resize without crop.
+        size_at: ``original`` for areas as they are, ``input`` for areas times the area of
+            ``img_shape`` over that of ``ori_shape``, correct for a plain resize without crop.
 
     Raises:
         ValueError: An entry is missing, has another length than the first ``pred_score`` or a

@@ -1,4 +1,4 @@
-"""The registered metric: what it reads, what it returns, and that processes change nothing."""
+"""The registered metric: its input, its results, and equal results for any number of ranks."""
 
 import copy
 import json
@@ -67,7 +67,7 @@ def run(
 
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    """What goes to the current logger, as (level, message)."""
+    """Collect the messages of the current logger as (level, message)."""
     seen: list[tuple[int, str]] = []
 
     class Handler(logging.Handler):
@@ -384,7 +384,7 @@ MODES = ('padded', 'uneven', 'without_index', 'one_has_all')
 
 
 def _deal(size: int, rank: int, world_size: int, mode: str) -> list[dict[str, Any]]:
-    """What one process gets: the sampler's round robin, filled up or not, or all in the last."""
+    """Select the samples of one rank: round robin, padded or not, or all on the last."""
     samples = make_samples(size, seed=size)
     if mode == 'one_has_all':
         return samples if rank == world_size - 1 else []
@@ -421,16 +421,19 @@ def _worker(rank: int, world_size: int, folder: str) -> None:
 
 @pytest.fixture(scope='module')
 def parallel_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with a file per world size and rank."""
+    """Evaluate on several ranks; a folder with a file per world size and rank."""
     folder = tmp_path_factory.mktemp('gloo')
     for world_size in WORLD_SIZES:
-        mp.spawn(_worker, (world_size, str(folder)), nprocs=world_size)
+        # forked, as the frameworks take seconds to import
+        mp.start_processes(
+            _worker, (world_size, str(folder)), nprocs=world_size, start_method='fork'
+        )
     return folder
 
 
 @pytest.mark.parametrize('world_size', WORLD_SIZES)
-def test_processes_change_nothing(world_size: int, parallel_results: Path) -> None:
-    """However the samples are dealt, every process has the very numbers of one process."""
+def test_ranks_agree_with_one_process(world_size: int, parallel_results: Path) -> None:
+    """Compare every rank with one process for several distributions of the samples."""
     for rank in range(world_size):
         results = json.loads((parallel_results / f'{world_size}-{rank}.json').read_text())
         for size in SIZES:
@@ -439,5 +442,5 @@ def test_processes_change_nothing(world_size: int, parallel_results: Path) -> No
                 found = results[f'{mode}-{size}']
                 assert list(found) == list(alone)
                 np.testing.assert_array_equal(list(found.values()), list(alone.values()))
-        # A failure in the main process ends the others too, they do not wait for it.
+        # A failure on the main rank reaches the other ranks, which would wait for it otherwise.
         assert (results['failure'] == 'RuntimeError') == (rank > 0)

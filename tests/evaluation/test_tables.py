@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from mmmsf.evaluation import EvaluationReport
-from mmmsf.evaluation.summary import build_report
 from mmmsf.evaluation.rows import EvaluationRows
+from mmmsf.evaluation.summary import build_report
 from mmmsf.evaluation.tables import format_table
 
 
 @pytest.fixture
 def report() -> EvaluationReport:
-    """Three images; class 'bee, wild' has no positive."""
+    """Make rows of three images; class 'bee, wild' has no positive."""
     scores = np.array([[0.9, 0.2], [0.6, 0.7], [0.1, 0.1]], dtype=np.float32)
     targets = np.array([[1, 0], [0, 0], [1, -1]], dtype=np.int8)
     sizes = np.array([[1, 0], [0, 0], [3, 0]], dtype=np.int8)

@@ -1,4 +1,4 @@
-"""The tools that look at data and hand in results, run as a user would."""
+"""check_data.py, browse_dataset.py and voc12.py from command line to output."""
 
 import os
 import subprocess
@@ -10,35 +10,30 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from _voc12 import check_submission
+from _archive import check_submission
 from mmengine.config import Config
 from PIL import Image
 
 from mmmsf.checkpoint.loading import build_model
 from mmmsf.datasets import VOC_CLASSES
 from mmmsf.evaluation import Predictions
+from tests.helpers.run_tool import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/_base_/datasets/voc12_448px.py'
 IDS = {'train': ['2012_000001', '2012_000002'], 'val': ['2012_000003', '2012_000004']}
 
 
-def run(tool: str, *arguments: str, code: int = 0) -> str:
-    """Run a tool, demand its exit status and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / tool), *arguments],
-        env=dict(os.environ, OMP_NUM_THREADS='1'),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run(folder: Path, tool: str, *arguments: str, code: int = 0) -> str:
+    """Run a tool in this process, check its exit status and return its output."""
+    done = run_tool(folder, tool, *arguments)
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """Four images in VOC's layout: each holds a blue square, a dog and a difficult person."""
+    """Write four blue images in VOC's layout, each with a dog and a difficult person."""
     root = tmp_path / 'VOC2012'
     for folder in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
         (root / folder).mkdir(parents=True)
@@ -67,7 +62,7 @@ def test_check_data(voc: Path) -> None:
     (voc / 'JPEGImages/2012_000004.jpg').write_bytes(
         (voc / 'JPEGImages/2012_000001.jpg').read_bytes()
     )
-    out = run('data/check_data.py', str(CONFIG), '--workers', '2', *options(voc))
+    out = run(voc, 'data/check_data.py', str(CONFIG), '--workers', '2', *options(voc))
     for part in (
         'train: 2 images, 0 without a label',
         'the classes of VOC, but 2 images',
@@ -83,14 +78,14 @@ def test_check_data(voc: Path) -> None:
     assert [line.split() for line in out.splitlines()].count(row) == 3
 
     (voc / 'JPEGImages/2012_000002.jpg').write_bytes(b'no image')
-    out = run('data/check_data.py', str(CONFIG), '--workers', '0', *options(voc), code=1)
+    out = run(voc, 'data/check_data.py', str(CONFIG), '--workers', '0', *options(voc), code=1)
     assert '1 images are missing or broken' in out and '2012_000002.jpg: not an image' in out
 
 
 def test_browse_dataset(voc: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / 'sheets/new'
     arguments = ('--out-dir', str(out_dir), '--size', '100', '--number', '9', '--split', 'val')
-    out = run('data/browse_dataset.py', str(CONFIG), *arguments, *options(voc))
+    out = run(tmp_path, 'data/browse_dataset.py', str(CONFIG), *arguments, *options(voc))
     assert [path.name for path in out_dir.iterdir()] == ['val_001.png']
     assert 'val_001.png: 2 images' in out
     # below the legend
@@ -103,6 +98,7 @@ def test_browse_dataset(voc: Path, tmp_path: Path) -> None:
     assert green > 10 and orange > 10  # dog; person, which is ignored
 
     run(
+        tmp_path,
         'data/browse_dataset.py',
         str(CONFIG),
         '--out-dir',
@@ -128,7 +124,7 @@ def test_voc12_submission(tmp_path: Path) -> None:
     ).save(tmp_path / 'good.npz')
     out = tmp_path / 'results.tar.gz'
     arguments = ('--ids', str(tmp_path / 'test.txt'), '--out', str(out), '--comp', 'comp2')
-    printed = run('submission/voc12.py', str(tmp_path / 'good.npz'), *arguments)
+    printed = run(tmp_path, 'submission/voc12.py', str(tmp_path / 'good.npz'), *arguments)
     assert '7 images, 20 classes, comp2; checked' in printed
     np.testing.assert_array_equal(check_submission(out, ids, 'comp2').astype(np.float32), scores)
     with tarfile.open(out) as archive:
@@ -136,13 +132,14 @@ def test_voc12_submission(tmp_path: Path) -> None:
 
     out.unlink()
     (tmp_path / 'test.txt').write_text('\n'.join([*ids, '2012_000099']))
-    printed = run('submission/voc12.py', str(tmp_path / 'good.npz'), *arguments, code=1)
+    printed = run(tmp_path, 'submission/voc12.py', str(tmp_path / 'good.npz'), *arguments, code=1)
     assert 'nothing written' in printed and '1 are missing: 2012_000099' in printed
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_from_the_unlabelled_test_images_to_the_server_s_file(tmp_path: Path) -> None:
-    """tools/test.py on images without annotations, then the archive."""
+    """Run tools/test.py on images without annotations, then make the archive."""
     root = tmp_path / 'VOC2012'
     for folder in ('JPEGImages', 'ImageSets/Main'):
         (root / folder).mkdir(parents=True)
@@ -174,18 +171,25 @@ def test_from_the_unlabelled_test_images_to_the_server_s_file(tmp_path: Path) ->
     torch.save(dict(state_dict=build_model(cfg).state_dict()), weights)
 
     predictions, archive = tmp_path / 'test.npz', tmp_path / 'results.tar.gz'
-    run(
-        'test.py',
-        str(config),
-        str(weights),
-        '--out',
-        str(predictions),
-        '--work-dir',
-        str(tmp_path / 'work'),
-        '--cfg-options',
-        *(f'{key}={value}'.replace(' ', '') for key, value in small.items()),
+    arguments = ['--out', str(predictions), '--work-dir', str(tmp_path / 'work'), '--cfg-options']
+    arguments += [f'{key}={value}'.replace(' ', '') for key, value in small.items()]
+    # a test run sets MMEngine's global state, hence a process of its own
+    subprocess.run(
+        [sys.executable, str(ROOT / 'tools/test.py'), str(config), str(weights), *arguments],
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+        check=True,
+        capture_output=True,
+        timeout=300,
     )
-    run('submission/voc12.py', str(predictions), '--ids', str(list_file), '--out', str(archive))
+    run(
+        tmp_path,
+        'submission/voc12.py',
+        str(predictions),
+        '--ids',
+        str(list_file),
+        '--out',
+        str(archive),
+    )
     scores = Predictions.load(predictions).scores
     assert scores.shape == (5, 20) and 0 < scores.min() < scores.max() < 1
     np.testing.assert_allclose(check_submission(archive, ids, 'comp1'), scores, atol=1e-6)

@@ -6,7 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from _voc12 import (
+from _archive import (
     align_scores,
     check_submission,
     match_ids,

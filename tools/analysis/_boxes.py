@@ -1,12 +1,14 @@
 """Boxes of the labelled objects, by image and class."""
 
+import json
 from collections.abc import Iterator
 from pathlib import PurePath
 
+import mmengine.fileio as fileio
 from mmengine.fileio import join_path
 
 from mmmsf.datasets.base import MultiLabelData
-from mmmsf.datasets.coco import CocoMultiLabel, load_coco
+from mmmsf.datasets.coco import CocoMultiLabel
 from mmmsf.datasets.readers.voc_xml import Box
 from mmmsf.datasets.voc import VocMultiLabel
 
@@ -14,17 +16,17 @@ Found = Iterator[tuple[str, int, Box]]  # image path, class index, box
 
 
 def _coco_boxes(dataset: CocoMultiLabel) -> Found:
-    coco = load_coco(dataset.ann_file)
+    content = json.loads(fileio.get(dataset.ann_file))  # checked when the data set was loaded
     index_of = {
-        key: dataset.metainfo['classes'].index(category['name'])
-        for key, category in coco.cats.items()
+        category['id']: dataset.metainfo['classes'].index(category['name'])
+        for category in content['categories']
     }
-    for annotation in coco.anns.values():
+    names = {image['id']: image['file_name'] for image in content['images']}
+    for annotation in content['annotations']:
         if 'bbox' in annotation:
             x, y, width, height = annotation['bbox']
-            name = coco.imgs[annotation['image_id']]['file_name']
             yield (
-                join_path(dataset.img_prefix, name),
+                join_path(dataset.img_prefix, names[annotation['image_id']]),
                 index_of[annotation['category_id']],
                 (x, y, x + width, y + height),
             )

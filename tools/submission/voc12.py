@@ -39,7 +39,7 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from _voc12 import align_scores, read_test_ids, write_submission
+    from _archive import align_scores, read_test_ids, write_submission
 
     from mmmsf.evaluation import Predictions
 

@@ -35,7 +35,7 @@ class ScaledDigits(CocoMultiLabel):
             high and two thirds as wide.
         max_digit: Largest side of a digit's square in pixels.
         max_digits: Largest number of digits in an image.
-        size_law: 'uniform' sides, or 'log' for log-uniform ones: more small digits.
+        size_law: 'uniform' sides, or 'log' for log-uniform ones, with more small digits.
         contrast: 'light' digits on dark ground, or 'both' light on dark and dark on light.
         clutter: Number of faint strokes and blobs behind the digits.
         seed: Seed of the rendering and of the division of the handwriting.

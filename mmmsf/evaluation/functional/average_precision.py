@@ -104,9 +104,10 @@ def average_precision(
     Args:
         scores: Shape (N, K), higher means surer.
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored (dropped for that class).
-        flavour: ``area``: area under the curve without interpolation. ``voc11``: mean over the
-            recall levels 0, 0.1 .. 1 of the best precision at that recall or above (PASCAL VOC
-            2007). ``voc``: area under the monotone envelope (PASCAL VOC 2010 and later).
+        flavour: ``area`` for the area under the curve without interpolation, ``voc11`` for the
+            mean over the recall levels 0, 0.1 .. 1 of the best precision at that recall or above
+            (PASCAL VOC 2007), ``voc`` for the area under the monotone envelope (PASCAL VOC 2010
+            and later).
         names: N image names for error messages.
 
     Returns:

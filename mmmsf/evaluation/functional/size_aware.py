@@ -33,7 +33,7 @@ def areas_to_sizes(
     Args:
         areas: Shape (N, K) or (K,), px^2 of the largest instance of a class in an image; NaN
             where there is none or it is unknown.
-        thresholds: Bounds in px^2: small < first <= medium < second <= large.
+        thresholds: Bounds in px^2, small < first <= medium < second <= large.
 
     Returns:
         Shape of ``areas``: 0 unknown, 1 small, 2 medium, 3 large.

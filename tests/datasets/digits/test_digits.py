@@ -1,4 +1,4 @@
-"""Scaled digits: what is drawn is what the labels say, and the files are whole or absent."""
+"""Scaled digits: images and labels agree, and files are complete or absent."""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""The annotation cache: equal to parsing, never stale, never trusted when damaged, never fatal."""
+"""The annotation cache: equal to parsing, never stale, never fatal, and safe when corrupt."""
 
 import json
 import multiprocessing
@@ -32,7 +32,7 @@ def make_content(images=40, seed=0):
 
 
 def items_of(dataset):
-    """Everything a dataset says, as text: NaN equals NaN there."""
+    """Dump a data set as text, where NaN equals NaN."""
     return repr([dataset.metainfo['classes'], list(dataset.data_list)])
 
 
@@ -55,7 +55,7 @@ def load(tmp_path):
 
 @pytest.fixture
 def parsed(monkeypatch):
-    """A list that grows by one whenever a file is parsed."""
+    """Count the parsed files in a list."""
     calls, parse = [], coco.parse_table
     monkeypatch.setattr(coco, 'parse_table', lambda *args: calls.append(1) or parse(*args))
     return calls

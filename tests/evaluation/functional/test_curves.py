@@ -7,7 +7,7 @@ from mmmsf.evaluation.functional.curves import counts_at_thresholds, decision_cu
 
 
 def make(seed: int, num: int = 60, ties: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (N, 4), with ties on request, and targets with ignored ones."""
+    """Draw scores (N, 4), with ties on request, and targets with ignored ones."""
     rng = np.random.default_rng(seed)
     scores = rng.random((num, 4)).astype(np.float32)
     if ties:

@@ -42,7 +42,7 @@ def random_case(
 
 
 def curve_points(scores: np.ndarray, targets: np.ndarray) -> list[tuple[float, float]]:
-    """(recall, precision) at each distinct score, from the highest down, by counting."""
+    """Count (recall, precision) at each distinct score, from the highest down."""
     points = []
     total = sum(1 for t in targets if t == 1)
     for bound in sorted(

@@ -12,7 +12,7 @@ from mmmsf.evaluation.functional.threshold_search import class_thresholds, overa
 
 
 def rates(scores: np.ndarray, targets: np.ndarray, thr: float) -> tuple[float, float, float]:
-    """Precision, recall and F1 of one class by counting."""
+    """Count precision, recall and F1 of one class."""
     right = wrong = missed = 0
     for score, target in zip(scores, targets, strict=True):
         if target == 1 and score >= thr:
@@ -28,7 +28,7 @@ def rates(scores: np.ndarray, targets: np.ndarray, thr: float) -> tuple[float, f
 def best_by_loop(
     scores: np.ndarray, targets: np.ndarray, objective: str, target: float | None
 ) -> tuple[Any, bool]:
-    """Best sort key over every distinct score, and whether the target can be reached."""
+    """Find the best sort key over every distinct score, and if the target can be reached."""
     keys = []
     for thr in sorted(set(scores[targets >= 0].tolist())):
         precision, recall, f1 = rates(scores, targets, thr)
@@ -45,7 +45,7 @@ def best_by_loop(
 def key_of(
     scores: np.ndarray, targets: np.ndarray, objective: str, target: float | None, thr: float
 ) -> Any:
-    """The sort key of a threshold, with the lowest score that it accepts in its place."""
+    """Return the sort key of a threshold, replaced by the lowest score that it accepts."""
     known = scores[targets >= 0]
     lowest = float(known[known >= np.asarray(thr, scores.dtype)].min())
     precision, recall, f1 = rates(scores, targets, lowest)
