@@ -1,4 +1,4 @@
-"""A random instances file of the size and make of COCO 2014's, for measurements."""
+"""A random instances file of the size and structure of COCO 2014's, for measurements."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,13 @@ INSTANCE = (
     '"category_id": %d, "id": %d}'
 )
 CROWD = '{"counts": [100, 20, 300, 40, 5], "size": [480, 640]}'
-# The ids from 1 to 90 that are no category of COCO 2014.
+# Ids from 1 to 90 that are not categories of COCO 2014.
 GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 OUTLINES = 4096  # distinct ones, drawn from again and again
 
 
 def _outlines(rng: np.random.Generator) -> list[str]:
-    """Polygons of 4 to 150 corners, most of about 20."""
+    """Draw polygons of 4 to 150 corners, most of about 20."""
     corners = np.clip(rng.lognormal(2.95, 0.75, OUTLINES), 4, 150).astype(int)
     return [f'[{rng.uniform(0, 640, 2 * count).round(2).tolist()}]' for count in corners]
 
@@ -34,7 +34,7 @@ def _images_and_classes(
     empty: int,
     classes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image and class index of each instance: few classes an image, some classes frequent."""
+    """Draw image and class index of each instance: few classes an image, some classes frequent."""
     labelled = rng.permutation(images)[empty:]
     crowding = rng.pareto(3, labelled.size) + 0.3
     more = rng.choice(labelled.size, instances - labelled.size, p=crowding / crowding.sum())
@@ -55,11 +55,11 @@ def write_coco_like(
     """Write ``path``; by default with the counts of COCO 2014 train and about as many bytes.
 
     Args:
-        path: the file.
-        images: number of images.
-        instances: number of instances, at least one for every labelled image.
-        empty: images without an instance.
-        seed: of everything random.
+        path: File to write.
+        images: Number of images.
+        instances: Number of instances, at least one for every labelled image.
+        empty: Number of images without an instance.
+        seed: Seed of all random numbers.
     """
     rng = np.random.default_rng(seed)
     categories = np.setdiff1d(np.arange(1, 91), GAPS)

@@ -1,4 +1,4 @@
-"""What a figure depends on beside the code: versions, processor, threads, load."""
+"""Conditions of a measurement: versions, processor, threads, load."""
 
 import importlib
 import os
@@ -13,21 +13,21 @@ _FAST = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8'
 
 
 def _cpuinfo(key: str) -> str:
-    """First value of a key of /proc/cpuinfo; empty where there is none."""
+    """Return the first value of a key of /proc/cpuinfo, empty if there is none."""
     path = Path('/proc/cpuinfo')
     lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
     return next((line.split(':', 1)[1].strip() for line in lines if line.startswith(key)), '')
 
 
 def load_average() -> str:
-    """Processes that wanted to run in the last 1, 5 and 15 minutes."""
+    """Return the load average of the last 1, 5 and 15 minutes."""
     return ' '.join(f'{x:.2f}' for x in os.getloadavg()) if hasattr(os, 'getloadavg') else 'unknown'
 
 
 def versions(
     names: Sequence[str] = ('mmmsf', 'torch', 'mmengine', 'mmpretrain', 'onnxruntime'),
 ) -> str:
-    """Names and versions of the packages that are installed."""
+    """List names and versions of the installed packages."""
     found = []
     for name in names:
         try:
@@ -38,15 +38,15 @@ def versions(
 
 
 def use_tf32(enabled: bool) -> None:
-    """Whether a GPU multiplies float32 as TF32 (10 bits of mantissa), convolutions included.
+    """Enable or disable TF32 (10 bits of mantissa) for float32 products and convolutions on a GPU.
 
-    By itself torch does so in convolutions alone, which fits no peak.
+    By default torch uses it in convolutions alone, which matches neither peak.
     """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = enabled
 
 
 def describe_run(argv: Sequence[str], device: torch.device | str) -> str:
-    """Command line, versions, processors, threads and load average, a line each."""
+    """Describe command line, versions, processors, threads and load average, a line each."""
     flags = set(_cpuinfo('flags').split())
     cpu = _cpuinfo('model name') or platform.processor() or platform.machine()
     lines = [

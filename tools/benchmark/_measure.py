@@ -8,6 +8,7 @@ from statistics import median
 import torch
 from _complexity import count_complexity
 from _memory import kernel_launches, peak_bytes, resident_bytes
+from _profile import Operator, top_operators
 from _rows import Row
 from _runtimes import Inference, TrainStep, random_batch
 from _table import Record
@@ -20,17 +21,18 @@ TRAIN_COST = 3
 
 @dataclass(frozen=True)
 class Options:
-    """How to measure; see ``measure`` of :mod:`tools/benchmark/_timing.py`."""
+    """Options of a measurement; see ``measure`` of :mod:`tools/benchmark/_timing.py`."""
 
     device: str = 'cpu'
     rounds: int = 5
     warmup: int = 1
     min_seconds: float = 0.2
     threads: int | None = None
+    profile: int = 0
 
     @property
     def synchronize(self) -> Callable[[], object]:
-        """Waits until the device has done what it was given."""
+        """Function that waits until the device is idle."""
         if torch.device(self.device).type == 'cuda':
             return partial(torch.cuda.synchronize, self.device)
         return lambda: None
@@ -40,8 +42,8 @@ class Benchmark:
     """Measures rows.
 
     Args:
-        rows: the first is what the others are compared with.
-        options: how to measure.
+        rows: Configs to measure; the first is the baseline of the ratios.
+        options: Options of the measurement.
     """
 
     def __init__(self, rows: Sequence[Row], options: Options) -> None:
@@ -53,7 +55,7 @@ class Benchmark:
             row.model.to(self.device)
 
     def _complexity(self, model: ImageClassifier, size: int) -> tuple[int, int]:
-        """Parameters, and floating-point operations of one image."""
+        """Count parameters, and floating-point operations of one image."""
         key = id(model), size
         if key not in self._flops:
             cost = count_complexity(model, (size, size))
@@ -63,12 +65,12 @@ class Benchmark:
     def _make(
         self, row: Row, what: str, batch: int, size: int
     ) -> tuple[Task, Callable[[], int] | None]:
-        """What to time, and what counts the bytes that lie there between two calls."""
+        """Make the timed task, and a function that counts the bytes held between two calls."""
         images, samples = random_batch(row.num_classes, batch, (size, size), self.device)
         if what == 'inference':
             call = Inference(row.model, row.mode, images, self.options.threads)
             if call.net is None or 'frozen' in row.mode:
-                return call.task, None  # what is held is not torch's, or is there twice
+                return call.task, None  # weights are not torch's, or exist twice
             return call.task, partial(resident_bytes, call.net)
         step = TrainStep(row.model, row.mode, row.cfg)
         return (
@@ -82,13 +84,14 @@ class Benchmark:
         """Measure one kind of work.
 
         Args:
-            what: ``'inference'``, or ``'train'``, which leaves out rows that cannot be trained.
-            batch: images at once.
-            size: side of the images in pixels.
-            timed: take times.
-            memory: take the peak memory: weights, optimizer state, activations and gradients.
+            what: ``'inference'`` or ``'train'``; the latter skips rows that cannot be trained.
+            batch: Number of images in a call.
+            size: Side of the images in pixels.
+            timed: If True, measure times.
+            memory: If True, measure the peak memory: weights, optimizer state, activations and
+                gradients.
         """
-        torch.compiler.reset()  # else a second size compiles to code for any size
+        torch.compiler.reset()  # else a second size compiles to code for dynamic sizes
         rows = [row for row in self.rows if what == 'inference' or row.mode.trains]
         cost = [self._complexity(row.model, size) for row in rows]
         made = [self._make(row, what, batch, size) for row in rows]
@@ -122,14 +125,21 @@ class Benchmark:
                     None if row.mode.dtype is None else peaks.get(row.mode.dtype),
                     held,
                     kernel_launches(task.run) if self.device.type == 'cuda' else None,
+                    self._operators(row, task),
                 )
             )
         return records
 
+    def _operators(self, row: Row, task: Task) -> list[Operator]:
+        """Profile a task, if the options say so and torch runs it."""
+        if not self.options.profile or row.mode.onnx:
+            return []
+        return top_operators(task.run, self.options.profile, self.device)
+
     def _time(
         self, rows: Sequence[Row], tasks: Mapping[str, Task]
     ) -> tuple[dict[str, list[float]], dict[torch.dtype, float]]:
-        """Seconds of the tasks, and the machine's speed in their types, in the same rounds."""
+        """Time the tasks, and matrix products in their types in the same rounds."""
         dtypes = dict.fromkeys(row.mode.dtype for row in rows if row.mode.dtype is not None)
         products = {dtype: matmul_task(dtype, self.device) for dtype in dtypes}
         options = self.options

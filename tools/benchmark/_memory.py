@@ -1,4 +1,4 @@
-"""Bytes that a step needs and kernels that it starts."""
+"""Memory and kernel launches of a call."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def highest_sum(changes: Iterable[int]) -> int:
-    """Highest level that a sequence of gains and losses reaches, from 0."""
+    """Compute the highest level that a sequence of changes reaches, starting from 0."""
     level = highest = 0
     for change in changes:
         level += change
@@ -30,12 +30,12 @@ def _cpu_peak(run: Callable[[], object]) -> int:
 
 
 def peak_bytes(run: Callable[[], object], device: torch.device | str = 'cpu') -> int:
-    """Most memory of torch's allocator that a call holds beyond what was held before it.
+    """Measure the peak memory of torch's allocator during a call, beyond that held before it.
 
     Args:
-        run: the call; run it once before, so that caches are filled.
-        device: whose memory; on a CPU the allocations are read from the profiler, so what other
-            libraries take by themselves is not seen.
+        run: Function to call; call it once before, so that caches are filled.
+        device: Device of the memory. On a CPU the allocations are read from the profiler, so memory
+            that other libraries allocate is not counted.
     """
     device = torch.device(device)
     if device.type == 'cpu':
@@ -49,7 +49,7 @@ def peak_bytes(run: Callable[[], object], device: torch.device | str = 'cpu') ->
 
 
 def _bytes_of_storages(tensors: Iterable[Tensor], known: Iterable[Tensor] = ()) -> int:
-    """Bytes behind tensors, each storage once, those behind ``known`` tensors not at all."""
+    """Sum the bytes of the tensors' storages, each once, without those of ``known`` tensors."""
     seen = {tensor.untyped_storage().data_ptr() for tensor in known}
     total = 0
     for tensor in tensors:
@@ -61,7 +61,7 @@ def _bytes_of_storages(tensors: Iterable[Tensor], known: Iterable[Tensor] = ()) 
 
 
 def resident_bytes(module: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> int:
-    """Bytes of parameters, buffers and optimizer state."""
+    """Count the bytes of parameters, buffers and optimizer state."""
     tensors = [*module.parameters(), *module.buffers()]
     if optimizer is not None:
         tensors += [
@@ -74,16 +74,16 @@ def resident_bytes(module: nn.Module, optimizer: torch.optim.Optimizer | None = 
 
 
 def saved_bytes(forward: Callable[[], object], known: Iterable[Tensor] = ()) -> int:
-    """Bytes that a forward pass keeps for its backward pass.
+    """Count the bytes that a forward pass keeps for its backward pass.
 
     Args:
-        forward: the pass; what it returns is held until the count is done.
-        known: tensors that are there anyway, as parameters and inputs are.
+        forward: Forward pass; its result is held until the count is done.
+        known: Tensors not to count, such as parameters and inputs.
     """
     kept: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
-        kept.append(tensor)  # held, so that no storage is given out a second time
+        kept.append(tensor)  # held, so that no storage is reused
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
@@ -94,7 +94,7 @@ def saved_bytes(forward: Callable[[], object], known: Iterable[Tensor] = ()) -> 
 
 
 def kernel_launches(run: Callable[[], object]) -> int:
-    """Kernels that a call starts on the GPU; a replayed graph counts as one."""
+    """Count the kernels that a call launches on the GPU; a replayed graph counts as one."""
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
     with profile(activities=activities) as profiler:
         run()
@@ -103,6 +103,6 @@ def kernel_launches(run: Callable[[], object]) -> int:
 
 
 def count_launches(names: Iterable[str]) -> int:
-    """How many of a profile's events start work on a GPU (``cudaLaunchKernel`` and its kin)."""
+    """Count the events of a profile that launch work on a GPU (``cudaLaunchKernel``, ...)."""
     starts = ('cudaLaunchKernel', 'cuLaunchKernel', 'cudaGraphLaunch', 'cuGraphLaunch')
     return sum(name.startswith(starts) for name in names)

@@ -1,4 +1,4 @@
-"""Where the time and memory of several configs go."""
+"""Time and memory of backbone, neck and head of several configs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from _timing import Spread
 
 @dataclass(frozen=True)
 class PartRecord:
-    """Where one model's time and memory go; seconds round by round, bytes."""
+    """Time and memory of one model's parts; seconds round by round, bytes."""
 
     name: str
     setting: dict[str, object]
@@ -23,13 +23,13 @@ class PartRecord:
 
 
 def measure_parts(rows: Sequence[Row], options: Options, batch: int, size: int) -> list[PartRecord]:
-    """Backbone, neck and head of every model by themselves, eager, in turns.
+    """Measure backbone, neck and head of every model by themselves, eager, in turns.
 
     Args:
-        rows: what to measure; the modes do not count, and a model is measured once.
-        options: how to measure.
-        batch: images at once.
-        size: side of the images in pixels.
+        rows: Configs to measure; modes are ignored, and a model is measured once.
+        options: Options of the measurement.
+        batch: Number of images in a call.
+        size: Side of the images in pixels.
     """
     rows = list({id(row.model): row for row in rows}.values())
     batches = [random_batch(row.num_classes, batch, (size, size), options.device) for row in rows]
@@ -58,10 +58,10 @@ def measure_parts(rows: Sequence[Row], options: Options, batch: int, size: int) 
 
 
 def part_table(records: Sequence[PartRecord]) -> str:
-    """One line a part: medians with quartiles in ms, MiB kept for the backward pass.
+    """Format one line a part: medians with quartiles in ms, MiB kept for the backward pass.
 
-    The peak behind the backbone has weights, AdamW's state, activations and gradients of neck and
-    head; it stands in the line of the head.
+    The line of the head also has the peak of neck and head: weights, AdamW's state, activations and
+    gradients.
     """
     settings = list(records[0].setting) if records else []
     columns = [

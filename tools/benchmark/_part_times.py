@@ -1,4 +1,4 @@
-"""Where a model's time and memory go: backbone, neck and head one after the other."""
+"""Time and memory of a model's parts: backbone, neck and head one after the other."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class PartTimes:
 
 
 def _stages(model: Any, samples: Sequence[Any]) -> dict[str, Callable[[Any], Any]]:
-    """Part -> its call; the head gives the loss of the samples, without samples the logits."""
+    """Map each part to its call; the head returns the loss, without samples the logits."""
 
     def head(feats: Any) -> Tensor:
         if not samples:
@@ -40,7 +40,7 @@ def _tensors(x: Any) -> tuple[Tensor, ...]:
 
 
 def _leaves(x: Any) -> tuple[Tensor, ...]:
-    """The tensors, cut off from their graph and ready to take gradients."""
+    """Detach tensors from their graph and let them require gradients."""
     return tuple(tensor.detach().requires_grad_() for tensor in _tensors(x))
 
 
@@ -51,17 +51,17 @@ def time_parts(
     synchronize: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> PartTimes:
-    """Run one pass part by part.
+    """Time one pass part by part.
 
-    The graph is cut between the parts: each gets the gradient of the next one's inputs, so every
-    backward pass is timed by itself. Gradients are dropped at the end.
+    The graph is cut between the parts: each part's backward pass starts from the gradient of the
+    next one's inputs and is timed by itself. Gradients are cleared at the end.
 
     Args:
-        model: a classifier with ``backbone``, ``neck`` (or None) and ``head``.
-        images: (B, 3, H, W).
-        samples: B data samples for a training pass; none: inference.
-        synchronize: waits for the device.
-        clock: seconds that pass.
+        model: Classifier with ``backbone``, ``neck`` (or None) and ``head``.
+        images: Images (B, 3, H, W).
+        samples: Data samples of the B images for a training pass; empty for inference.
+        synchronize: Function that waits for the device.
+        clock: Function that returns the time in seconds.
     """
 
     def timed(run: Callable[..., Any], *args: Any) -> tuple[float, Any]:
@@ -89,7 +89,7 @@ def time_parts(
 
 
 def part_memory(model: nn.Module, images: Tensor, samples: Sequence[Any]) -> dict[str, int]:
-    """Bytes that each part keeps for its backward pass, parameters and inputs not counted."""
+    """Count the bytes that each part keeps for its backward pass, without parameters and inputs."""
     saved = {}
     x: Any = images
     for name, stage in _stages(model, samples).items():
@@ -102,10 +102,10 @@ def part_memory(model: nn.Module, images: Tensor, samples: Sequence[Any]) -> dic
 
 
 def head_peak(model: nn.Module, images: Tensor, samples: Sequence[Any]) -> int:
-    """Most bytes that training takes for all behind the backbone.
+    """Measure the peak memory in bytes that training takes for neck and head.
 
-    Weights, AdamW's state, activations and gradients of neck and head, the gradients of the maps
-    among them; not the backbone's maps.
+    It counts weights, AdamW's state, activations and gradients, including those of the backbone's
+    maps, but not the maps.
     """
     stages = _stages(model, samples)
     with torch.no_grad():

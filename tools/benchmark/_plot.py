@@ -8,10 +8,10 @@ from _table import Record
 
 
 def growing(records: Sequence[Record]) -> str:
-    """The one setting that takes several values.
+    """Find the one setting that takes several values.
 
     Raises:
-        ValueError: none does, or more than one.
+        ValueError: No setting does, or more than one.
     """
     names = [
         name
@@ -30,11 +30,11 @@ def plot_growth(records: Sequence[Record], path: str | Path) -> None:
     """Draw time and memory of a call against the setting that grows, both axes logarithmic.
 
     Args:
-        records: of one setting that takes several values, for example the batch.
-        path: picture to write.
+        records: Records in which one setting takes several values, for example the batch.
+        path: Picture to write.
 
     Raises:
-        ValueError: no setting grows, or more than one does.
+        ValueError: No setting grows, or more than one does.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""What a benchmark compares: configs in modes, built with random weights."""
+"""Rows of a benchmark: configs in modes, built with random weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,12 +25,12 @@ class Row:
 
     @property
     def num_classes(self) -> int:
-        """By the config: not every head keeps its number."""
+        """Number of classes of the config; not every head keeps it."""
         return int(self.cfg.model.head.num_classes)
 
 
 def split_row(text: str) -> tuple[str, list[Mode]]:
-    """``CONFIG[:MODE,...]`` -> the config and its modes, by default eager."""
+    """Split ``CONFIG[:MODE,...]`` into the config and its modes, by default eager."""
     path, colon, modes = text.rpartition(':')
     if not colon or text.endswith('.py'):
         return text, [Mode()]
@@ -43,13 +43,13 @@ def read_rows(
     """Build the models of a table with random weights.
 
     Args:
-        texts: ``CONFIG[:MODE,...]`` each.
-        overrides: of config values, for all.
-        num_classes: classes K of every head; None: the config's.
+        texts: Rows ``CONFIG[:MODE,...]``.
+        overrides: Config values to override in all rows.
+        num_classes: Number of classes K of every head, by default the config's.
 
     Raises:
-        FileNotFoundError: a config does not exist.
-        ValueError: a mode is unknown, or a row is there twice.
+        FileNotFoundError: A config does not exist.
+        ValueError: A mode is unknown, or a row is repeated.
     """
     split = [split_row(text) for text in texts]
     paths = list(dict.fromkeys(path for path, _ in split))
@@ -70,5 +70,5 @@ def read_rows(
         for mode in modes
     ]
     if len(set((row.name, row.mode) for row in rows)) < len(rows):
-        raise ValueError(f'a row is there twice: {", ".join(texts)}')
+        raise ValueError(f'rows must differ from each other, got {", ".join(texts)}')
     return rows

@@ -1,4 +1,4 @@
-"""One config as a network that runs: plain, compiled, in other precisions, by onnxruntime."""
+"""Runtimes of a network: eager, compiled, in other precisions, onnxruntime."""
 
 import contextlib
 import copy
@@ -36,10 +36,10 @@ _NOT_TRAINED = ('frozen', 'folded', *_ALONE)
 
 @dataclass(frozen=True)
 class Mode:
-    """How a network runs.
+    """Runtime of a network.
 
     Attributes:
-        name: options joined by ``+``, or ``eager``.
+        name: Options joined by ``+``, or ``eager``.
     """
 
     name: str = 'eager'
@@ -62,17 +62,17 @@ class Mode:
 
     @property
     def onnx(self) -> bool:
-        """Whether onnxruntime runs it."""
+        """True if onnxruntime runs the network."""
         return self.name in _ALONE
 
     @property
     def trains(self) -> bool:
-        """Whether it can be trained."""
+        """True if the network can be trained in this mode."""
         return not any(option in self for option in _NOT_TRAINED)
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """Type in which matrices are multiplied; None: int8."""
+        """Type of the matrix products, None for int8."""
         if 'onnxruntime-int8' in self:
             return None
         return torch.bfloat16 if 'bf16' in self or 'amp' in self else torch.float32
@@ -91,17 +91,17 @@ def _laid_out(mode: Mode, tensor: Tensor) -> Tensor:
 
 
 class Inference:
-    """A forward pass to the logits (by onnxruntime: the scores) on a copy of a model.
+    """Forward pass to the logits (to the scores in onnxruntime) on a copy of a model.
 
     Args:
-        model: is copied.
-        mode: how to run it.
-        images: (B, 3, H, W) float32, on the model's device.
-        threads: CPU threads of onnxruntime; None: all cores.
+        model: Classifier, which is copied.
+        mode: Runtime.
+        images: Images (B, 3, H, W), float32, on the model's device.
+        threads: Number of CPU threads of onnxruntime, by default all cores.
 
     Attributes:
-        task: the pass.
-        net: the copy, None where onnxruntime runs it.
+        task: The forward pass.
+        net: The copy, None where onnxruntime runs it.
     """
 
     def __init__(
@@ -163,14 +163,14 @@ def _onnx_call(
 def random_batch(
     num_classes: int, batch: int, size: tuple[int, int], device: torch.device | str
 ) -> tuple[Tensor, list[DataSample]]:
-    """Images (B, 3, H, W) of unit variance with random labels (K,) of 0 and 1."""
+    """Draw images (B, 3, H, W) of unit variance and random labels (K,) of 0 and 1."""
     images = torch.randn(batch, 3, *size, device=device)
     labels = (torch.rand(batch, num_classes, device=device) < 0.1).float()
     return images, [DataSample().set_gt_score(row) for row in labels]
 
 
 def build_optimizer(model: nn.Module, cfg: Config) -> OptimWrapper:
-    """The config's optimizer, parameter groups and clipping, in float32."""
+    """Build the config's optimizer with its parameter groups and clipping, in float32."""
     wrapper = {
         key: value
         for key, value in cfg.optim_wrapper.to_dict().items()
@@ -183,12 +183,12 @@ class TrainStep:
     """Forward pass, loss, backward pass and optimizer step on a copy of a model.
 
     Args:
-        model: is copied.
-        mode: how to run it.
-        cfg: names the optimizer.
+        model: Classifier, which is copied.
+        mode: Runtime.
+        cfg: Config of the optimizer.
 
     Raises:
-        ValueError: the mode cannot be trained.
+        ValueError: The mode cannot be trained.
     """
 
     def __init__(self, model: ImageClassifier, mode: Mode, cfg: Config) -> None:
@@ -204,7 +204,7 @@ class TrainStep:
             self.forward = torch.compile(self.model, dynamic=False)
 
     def task(self, images: Tensor, samples: list[DataSample]) -> Task:
-        """One step on a batch."""
+        """Make the task of one step on a batch."""
         images = _laid_out(self.mode, images)
         low = self.mode.dtype == torch.bfloat16
 

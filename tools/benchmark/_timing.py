@@ -1,4 +1,4 @@
-"""Times that can be compared: taken in turns, with their spread and the machine's own peak."""
+"""Interleaved timing with spread, and the machine's own peak."""
 
 import math
 import time
@@ -16,11 +16,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """Something to time.
+    """Task to time.
 
     Attributes:
-        run: what the clock sees.
-        prepare: called before it, outside the clock.
+        run: Function to time.
+        prepare: Function called before it, untimed.
     """
 
     run: Callable[[], object]
@@ -37,7 +37,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> 'Spread':
-        """Of at least one value; quartiles by linear interpolation."""
+        """Compute the spread of at least one value; quartiles by linear interpolation."""
         low, high = np.quantile(values, [0.25, 0.75])
         return cls(median(values), float(low), float(high))
 
@@ -46,7 +46,7 @@ class Spread:
 
 
 def digits(value: float, significant: int = 3) -> str:
-    """Three significant digits, never fewer than the whole part has."""
+    """Format a number with three significant digits, and all digits of the integer part."""
     if not math.isfinite(value) or value == 0:
         return f'{value:g}'
     return f'{value:.{max(0, significant - 1 - math.floor(math.log10(abs(value))))}f}'
@@ -60,21 +60,21 @@ def measure(
     synchronize: Callable[[], object] = _nothing,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time tasks in turns, so that a machine that slows down slows all of them.
+    """Time tasks in turns, so that a change of the machine's speed affects all of them.
 
     Every second round runs in reverse order. The value of a round is the mean of as many calls as
-    ``min_seconds`` asks for, counted by the last warm-up call.
+    fill ``min_seconds``, by the duration of the last warm-up call.
 
     Args:
-        tasks: name -> task.
-        rounds: values for each task, at least 1.
-        min_seconds: shortest time to measure at once.
-        warmup: untimed calls of each task before the first round, at least 1.
-        synchronize: waits for the device.
-        clock: seconds that pass.
+        tasks: Tasks by name.
+        rounds: Number of values of each task, at least 1.
+        min_seconds: Shortest duration of a round.
+        warmup: Number of untimed calls of each task before the first round, at least 1.
+        synchronize: Function that waits for the device.
+        clock: Function that returns the time in seconds.
 
     Returns:
-        Name -> seconds a call, round by round.
+        For each name the seconds a call, round by round.
 
     Raises:
         ValueError: ``rounds`` or ``warmup`` is below 1.
@@ -106,12 +106,12 @@ def measure(
 def matmul_task(
     dtype: torch.dtype, device: torch.device | str, size: int | None = None
 ) -> tuple[Task, float]:
-    """A square matrix product, the fastest that a machine computes.
+    """Make the task of a square matrix product, the fastest operation of a machine.
 
     Args:
-        dtype: of the matrices.
-        device: where they are.
-        size: rows of a matrix; by default 2048 on a CPU and 8192 on a GPU.
+        dtype: Type of the matrices.
+        device: Device of the matrices.
+        size: Number of rows, by default 2048 on a CPU and 8192 on a GPU.
 
     Returns:
         The task and its floating-point operations (a multiply-add counts as two).

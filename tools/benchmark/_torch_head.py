@@ -1,4 +1,4 @@
-"""The head out of torch.nn's own layers: what ``tools/benchmark/head.py`` compares with."""
+"""The head made of torch.nn's own layers, the baseline of ``tools/benchmark/head.py``."""
 
 from collections.abc import Sequence
 
@@ -45,7 +45,7 @@ def _encoder_layer(source: EncoderLayer) -> nn.TransformerEncoderLayer:
 
 
 class _DecoderLayer(nn.Module):
-    """torch.nn.TransformerDecoderLayer without its self-attention, which it cannot leave out."""
+    """torch.nn.TransformerDecoderLayer without its mandatory self-attention."""
 
     def __init__(self, source: DecoderLayer, need_weights: bool) -> None:
         super().__init__()
@@ -61,16 +61,16 @@ class _DecoderLayer(nn.Module):
 
 
 class TorchHead(nn.Module):
-    """An :class:`MSFHead` of profile ``paper`` rewritten branch by branch, with copied weights.
+    """Branch-by-branch twin of an :class:`MSFHead` of profile ``paper``, with copied weights.
 
     Args:
-        head: shared branches, position mode ``'input'``, query mode ``'first'``, ReLU, no dropout,
-            no self-attention in the decoder.
-        need_weights: let the cross-attentions also return their weights, as
-            ``torch.nn.MultiheadAttention`` does unless told otherwise; they are not used.
+        head: Head of shared branches, position mode ``'input'``, query mode ``'first'``, ReLU, no
+            dropout, no self-attention in the decoder.
+        need_weights: If True, the cross-attentions also compute their weights, as
+            ``torch.nn.MultiheadAttention`` does by default; they are not used.
 
     Raises:
-        ValueError: the head is of another kind.
+        ValueError: The head is of another kind.
     """
 
     def __init__(self, head: MSFHead, need_weights: bool = False) -> None:
@@ -95,7 +95,7 @@ class TorchHead(nn.Module):
         self.fc_bias = nn.Parameter(head.fc.bias.detach().clone())
 
     def _positions(self, height: int, width: int) -> Tensor:
-        """(h*w, C)."""
+        """Encode the positions of a map: (h * w, C)."""
         grid = torch.cat(
             [
                 self.col_embed[:width].expand(height, -1, -1),
@@ -106,11 +106,11 @@ class TorchHead(nn.Module):
         return grid.flatten(0, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Logits (B, K) for maps (B, C, h_i, w_i)."""
+        """Compute logits (B, K) from maps (B, C, h_i, w_i)."""
         branches = []
         for x, label in zip(maps, self.label_embed, strict=True):
             B, _, h, w = x.shape
-            memory = x.flatten(2).transpose(1, 2) + self._positions(h, w)  # (B, h*w, C)
+            memory = x.flatten(2).transpose(1, 2) + self._positions(h, w)  # (B, h * w, C)
             for layer in self.encoder:
                 memory = layer(memory)
             query = label.expand(B, -1, -1)  # (B, K, C)

@@ -1,8 +1,8 @@
 """The input pipeline of Q2L and ASL, rebuilt: Pillow images and torchvision's functions.
 
-It asks the transforms of an MMPretrain pipeline for their random decisions, in their order, so
-that after the same seed both do the same operations at the same magnitudes. Two things differ, as
-they do in those projects: Pillow's resize filters before it reduces, and rotation, shear and
+The random decisions come from the transforms of an MMPretrain pipeline, in their order, so that
+with the same seed both pipelines do the same operations at the same magnitudes. Two things differ,
+as in those projects: Pillow's resize filters before it reduces, and rotation, shear and
 translation take the nearest pixel (``timm_increasing`` shears bicubically, which costs more).
 """
 
@@ -62,7 +62,7 @@ UNSIGNED = ('Posterize', 'Solarize', 'SolarizeAdd')
 
 
 def operate(op: Any, image: Image.Image) -> Image.Image:
-    """Apply what an operation of MMPretrain's ``RandAugment`` decides to a Pillow image."""
+    """Apply an operation of MMPretrain's ``RandAugment`` to a Pillow image."""
     name = type(op).__name__
     if op.random_disable():
         return image
@@ -79,7 +79,7 @@ def _rand_augment(image: Image.Image, transform: Any) -> Image.Image:
 
 
 def _cutout(image: Image.Image, transform: Any) -> Image.Image:
-    """One square of ``transform.shape`` px, filled; CutoutPIL of ASL draws it so."""
+    """Fill one square of ``transform.shape`` px, as CutoutPIL of ASL does."""
     if transform.random_disable():
         return image
     side = transform.shape
@@ -92,7 +92,7 @@ def _cutout(image: Image.Image, transform: Any) -> Image.Image:
     return image
 
 
-# (image or what stands for it, MMPretrain's transform) -> image
+# (image or results dict, MMPretrain's transform) -> image
 STEPS: dict[str, Callable[[Any, Any], Image.Image]] = {
     'LoadImage': lambda results, _: Image.open(results['img_path']).convert('RGB'),
     'Resize': lambda image, transform: F.resize(image, list(transform.scale[::-1])),
@@ -105,12 +105,12 @@ STEPS: dict[str, Callable[[Any, Any], Image.Image]] = {
 
 
 def mirror(transforms: Sequence[Any], mean: Sequence[float], std: Sequence[float]) -> list[Step]:
-    """The same pipeline on Pillow images, each step under the name of the transform it repeats.
+    """Rebuild a pipeline on Pillow images, each step under the name of its transform.
 
     Args:
         transforms: Built transforms, ``PackInputs`` the last.
-        mean: Of red, green and blue, 0 to 255.
-        std: Likewise.
+        mean: Mean of red, green and blue, 0 to 255.
+        std: Standard deviation of red, green and blue, 0 to 255.
 
     Returns:
         Steps from ``{'img_path': ...}`` to a normalised float tensor (3, H, W).

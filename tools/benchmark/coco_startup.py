@@ -42,20 +42,20 @@ def parse_args() -> argparse.Namespace:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is in RAM (Linux)."""
+    """Return the resident memory of this process (Linux)."""
     pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
     return pages * resource.getpagesize()
 
 
 def array_bytes(dataset: Any) -> int:
-    """Bytes of the arrays that hold all of a dataset's annotations."""
+    """Count the bytes of the arrays that hold a dataset's annotations."""
     items = dataset.data_list
     arrays = [value for value in vars(items.table).values() if hasattr(value, 'nbytes')]
     return items.rows.nbytes + sum(array.nbytes for array in arrays)
 
 
 def start(side: str, folder: Path) -> dict[str, float]:
-    """One start, in this process."""
+    """Measure one start in this process."""
     from pycocotools.coco import COCO
 
     from mmmsf.datasets import CocoMultiLabel
@@ -84,7 +84,7 @@ def start(side: str, folder: Path) -> dict[str, float]:
 
 
 def run_rounds(folder: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Each side in turn, in processes of their own."""
+    """Run the sides in turns, each in a process of its own."""
     found: dict[str, dict[str, list[float]]] = {side: defaultdict(list) for side in SIDES}
     for _ in range(rounds):
         for file in (folder / 'cache').glob('*.npz'):
@@ -102,7 +102,7 @@ def run_rounds(folder: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
 
 
 def print_results(found: dict[str, dict[str, list[float]]]) -> None:
-    """Times, their ratios round by round and the memory, as a table."""
+    """Print times, their ratios round by round and the memory as a table."""
     from _timing import Spread
 
     def ratio(side: str, to: str) -> Spread:

@@ -1,4 +1,4 @@
-"""What it costs that processes share gradients; started by ``python -m torch.distributed.run``."""
+"""Cost of sharing gradients between processes; run by ``python -m torch.distributed.run``."""
 
 import argparse
 import os
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_tasks(row: Any, batch: int, size: int, device: str) -> tuple[dict[str, 'Task'], int]:
-    """What to time, and the bytes of the gradients."""
+    """Make the timed tasks, and count the bytes of the gradients."""
     import torch
     import torch.distributed as dist
     from _runtimes import random_batch
@@ -79,7 +79,7 @@ def make_tasks(row: Any, batch: int, size: int, device: str) -> tuple[dict[str, 
 
 
 def report(seconds: dict[str, list[float]], gradient_bytes: int, processes: int) -> str:
-    """Medians with quartiles, ratios round by round, and the bandwidth of a ring's share."""
+    """Format medians with quartiles, ratios round by round, and the bandwidth of a ring."""
     from _timing import Spread, digits
 
     lines = ['| what | ms | ratio |', '|---|---|---|']

@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
 def make_samples(
     num_images: int, num_classes: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int8], list[dict[str, Any]]]:
-    """Random scores (N, K) in 0 to 1 and targets (N, K), alone and as the runner hands them over.
+    """Draw scores (N, K) in 0 to 1 and targets (N, K), as arrays and as the runner's samples.
 
     Every class has a positive, every positive an area between 8^2 and 256^2 px^2.
     """
@@ -72,13 +72,13 @@ def make_samples(
 
 
 def held_bytes(metric: 'MultiLabelMetric') -> int:
-    """Bytes that the arrays in ``metric.results`` keep alive: those of the owner of a view."""
+    """Count the bytes that the arrays in ``metric.results`` keep alive, views by their owner."""
     arrays = [column for rows in metric.results for column in rows]
     return sum(max(array.nbytes, getattr(array.base, 'nbytes', 0)) for array in arrays)
 
 
 def make_tasks(args: argparse.Namespace) -> tuple[dict[str, 'Task'], int]:
-    """What is timed, and the bytes the metric holds after the last batch."""
+    """Make the timed tasks, and count the bytes that the metric holds after the last batch."""
     from _timing import Task
     from sklearn.metrics import average_precision_score
 
@@ -106,7 +106,7 @@ def make_tasks(args: argparse.Namespace) -> tuple[dict[str, 'Task'], int]:
 
 
 def print_results(args: argparse.Namespace, seconds: dict[str, list[float]], held: int) -> None:
-    """The times, their ratios round by round and the bytes, as a table."""
+    """Print the times, their ratios round by round and the bytes as a table."""
     from _timing import Spread
 
     seconds = {
@@ -139,7 +139,7 @@ def main() -> None:
     from mmengine.logging import MMLogger
 
     torch.set_num_threads(1)
-    # The tables of every round are made, but not shown.
+    # The tables of every round are made but not logged.
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -68,7 +68,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_benchmark(args: argparse.Namespace, num_classes: int) -> 'Benchmark':
-    """The config's model with ``num_classes``, plain and with each number of group queries."""
+    """Build the config's model, plain and with each number of group queries."""
     from _measure import Benchmark, Options
     from _rows import read_rows
 
@@ -84,7 +84,7 @@ def make_benchmark(args: argparse.Namespace, num_classes: int) -> 'Benchmark':
 
 
 def sweep(args: argparse.Namespace, axis: str) -> Sweep:
-    """Let one setting grow."""
+    """Measure all values of one setting."""
     benchmark_of = lru_cache(maxsize=1)(lambda num_classes: make_benchmark(args, num_classes))
     base = dict(zip(AXES, args.base, strict=True))
     values = getattr(args, axis)
@@ -113,7 +113,7 @@ def sweep(args: argparse.Namespace, axis: str) -> Sweep:
 
 
 def growth_table(axis: str, found: Sweep) -> str:
-    """One line a point; every ``x`` is a ratio to the plain model at the axis' first value."""
+    """Format one line a point; every ``x`` is a ratio to the plain model at the first value."""
     from _table import time_ratio
     from _timing import Spread
 
@@ -133,7 +133,7 @@ def growth_table(axis: str, found: Sweep) -> str:
 
 
 def plot(sweeps: dict[str, Sweep], path: Path) -> None:
-    """A column for each axis: time above, memory below, all logarithmic."""
+    """Draw a column for each axis: time above, memory below, all logarithmic."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4 * len(sweeps), 6), layout='constrained')
@@ -166,7 +166,7 @@ def plot(sweeps: dict[str, Sweep], path: Path) -> None:
 def main() -> None:
     args = parse_args()
     harden()
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler's own talk
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler
 
     import torch
     from _machine import describe_run, load_average

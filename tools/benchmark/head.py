@@ -1,7 +1,6 @@
-"""The head against the same head out of torch.nn's own layers, branch by branch."""
+"""Time of the head against the same head made of torch.nn's layers, branch by branch."""
 
 import argparse
-import copy
 import os
 import sys
 from pathlib import Path
@@ -60,7 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_maps(batch: int, size: int, embed_dims: int, device: str) -> list['Tensor']:
-    """Maps (B, C, h, w) at strides 16, 32 and 64."""
+    """Draw maps (B, C, h, w) at strides 16, 32 and 64."""
     import torch
 
     sides = [-(-size // stride) for stride in (16, 32, 64)]
@@ -71,7 +70,7 @@ def make_maps(batch: int, size: int, embed_dims: int, device: str) -> list['Tens
 
 
 def make_task(head: 'nn.Module', maps: list['Tensor'], targets: 'Tensor', what: str) -> 'Task':
-    """A forward pass, or a training step with AdamW and the asymmetric loss."""
+    """Make the task of a forward pass, or of a training step with AdamW and asymmetric loss."""
     import torch
     from _timing import Task
 
@@ -113,17 +112,17 @@ def check_equal(heads: dict[str, 'nn.Module'], maps: list['Tensor']) -> None:
 
 
 def count_flops(head: 'nn.Module', maps: list['Tensor']) -> int:
-    """Floating-point operations of a forward pass, attention included."""
+    """Count the floating-point operations of a forward pass, attention included."""
     from _complexity import count_operations
 
-    # in evaluation mode torch's own layer is one uncounted operator
+    # In evaluation mode torch's own layer is one uncounted operator.
     return count_operations(lambda: head.train()(maps)).get_total_flops()
 
 
 def main() -> None:
     args = parse_args()
     harden()
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler's own talk
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler
 
     import torch
     from _machine import describe_run, load_average, use_tf32
@@ -142,14 +141,9 @@ def main() -> None:
     print(describe_run(['python', *sys.argv], args.device), flush=True)
     torch.manual_seed(0)
     ours = MSFHead(args.num_classes, args.embed_dims).to(args.device)
-    other = copy.deepcopy(ours)
-    folds = torch.device(args.device).type != 'cpu'  # what the head does not do by itself there
-    for decoder in other.decoders:
-        decoder.fold = folds
     heads: dict[str, nn.Module] = {
         'torch.nn per branch': TorchHead(ours).to(args.device),
         'MSFHead': ours,
-        f'MSFHead, memory {"folded" if folds else "projected"}': other,
         'torch.nn, need_weights=True': TorchHead(ours, need_weights=True).to(args.device),
     }
     synchronize = Options(args.device).synchronize

@@ -1,4 +1,4 @@
-"""Time and memory of configs, measured in turns: ``benchmark.py CONFIG[:MODE,...]...``."""
+"""Time and memory of configs, measured in turns: ``models.py CONFIG[:MODE,...]...``."""
 
 import argparse
 import itertools
@@ -26,8 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Measure inference, the training step (forward, loss, backward, optimizer) and '
         'peak memory of configs with random weights and images, all in one process and in turns. '
-        'Prints a markdown table: medians with quartiles, ratios to the first row, and the share '
-        "of the machine's matrix-multiply speed, measured in the same rounds."
+        'Prints a markdown table: medians with quartiles, images per second, ratios to the first '
+        "row, and the share of the machine's matrix-multiply speed, measured in the same rounds."
     )
     parser.add_argument('rows', nargs='+', metavar='CONFIG[:MODE,...]', help=f'MODE: {MODES}')
     parser.add_argument(
@@ -70,6 +70,14 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='a second table: backbone, neck and head by themselves, eager',
     )
+    parser.add_argument(
+        '--profile',
+        type=int,
+        default=0,
+        metavar='N',
+        help='a further table for each row: the N operators (on a GPU: kernels) of one call that '
+        'take most time',
+    )
     parser.add_argument('--out', nargs='+', default=[], metavar='FILE', help='.md or .csv')
     parser.add_argument(
         '--plot',
@@ -97,7 +105,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     harden()
-    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # the profiler's own talk
+    os.environ.setdefault('KINETO_LOG_LEVEL', '99')  # silences the profiler
 
     import torch
     from _machine import describe_run, load_average, use_tf32
@@ -105,7 +113,7 @@ def main() -> None:
     from _part_table import measure_parts, part_table
     from _plot import growing, plot_growth
     from _rows import read_rows
-    from _table import markdown_table, write_csv
+    from _table import markdown_table, operator_table, write_csv
     from mmengine.logging import MMLogger
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
@@ -115,7 +123,9 @@ def main() -> None:
     use_tf32(args.tf32)
     text = describe_run(['python', *sys.argv], args.device)
     print(text, file=sys.stderr, flush=True)
-    options = Options(args.device, args.rounds, args.warmup, args.min_seconds, args.threads)
+    options = Options(
+        args.device, args.rounds, args.warmup, args.min_seconds, args.threads, args.profile
+    )
     work = [name for name in WORK if name in args.what] or list(WORK)
     settings = list(itertools.product(args.num_classes or [None], args.size, args.batch))
     records: list[Record] = []
@@ -135,12 +145,13 @@ def main() -> None:
         if args.plot:
             growing(records)
     except (OSError, ValueError) as error:
-        raise SystemExit(f'benchmark.py: {error}') from error
+        raise SystemExit(f'models.py: {error}') from error
     text = '\n\n'.join(
         [
             text.replace('\n', '\n\n') + f' before, {load_average()} after',
             markdown_table(records),
             *([part_table(parts)] if parts else []),
+            *(operator_table(record) for record in records if record.operators),
         ]
     )
     print(f'\n{text}')

@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_images(folder: Path, number: int) -> list[str]:
-    """The first ``number`` JPEG files below ``folder``; at least one, or the program ends."""
+    """List the first ``number`` JPEG files below ``folder``; exit if there is none."""
     paths = sorted(str(path) for path in folder.rglob('*') if path.suffix.lower() in ENDINGS)
     if not paths:
         sys.exit(f'{folder} has no file that ends with {" or ".join(ENDINGS)}')
@@ -70,7 +70,7 @@ class Pipeline:
         return value
 
     def _image(self, path: str) -> Any:
-        """Run the steps on one image, its random numbers seeded with the count of images."""
+        """Run the steps on one image, seeded with its number."""
         import numpy as np
 
         np.random.seed(next(self.seeds))
@@ -80,7 +80,7 @@ class Pipeline:
         return value
 
     def run(self) -> None:
-        """All images once."""
+        """Run all images once."""
         self.rounds.append(defaultdict(float))
         for start in range(0, len(self.paths), self.batch_size):
             batch = [self._image(path) for path in self.paths[start : start + self.batch_size]]
@@ -88,7 +88,7 @@ class Pipeline:
 
 
 def build_pipelines(args: argparse.Namespace, paths: Sequence[str]) -> dict[str, Pipeline]:
-    """Ours as the config has it, and its counterpart."""
+    """Build the config's pipeline and its counterpart."""
     import torch
     from _cli import load_config
     from _torchvision_pipeline import mirror
@@ -127,7 +127,7 @@ def sum_up(seconds: dict[str, float]) -> dict[str, float]:
 
 
 def print_results(pipelines: dict[str, Pipeline], num_images: int) -> None:
-    """Milliseconds an image by transform and in sum with their ratio, and images per second."""
+    """Print milliseconds an image by transform and in sum, their ratio, and images per second."""
     from _timing import Spread
 
     # the first round is the warm-up

@@ -1,13 +1,13 @@
 """tools/benchmark/models.py and head.py, run as a user would on networks of seconds."""
 
 import csv
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from _rows import read_rows, split_row
 from _runtimes import Mode
+from _torch_head import TorchHead
 
 from mmmsf.models.heads import MSFHead
 from tests.helpers.run_tool import TOOLS, run_tool
@@ -32,6 +32,8 @@ def test_times_memory_and_parts(tmp_path: Path) -> None:
         'train',
         'memory',
         '--parts',
+        '--profile',
+        '3',
         '--out',
         't.md',
         't.csv',
@@ -68,6 +70,8 @@ def test_times_memory_and_parts(tmp_path: Path) -> None:
     text = (tmp_path / 't.md').read_text()
     assert 'command: python benchmark/models.py' in text and 'load average' in text
     assert text.count('| backbone |') == 4 and 'neck + head peak MiB' in text
+    assert text.count('| calls | ms | share |') == len(rows)
+    assert '| msf, amp, train, batch 2, px 32, classes 10 |' in text
     assert text in done.stdout and (tmp_path / 't.png').is_file()
 
 
@@ -113,7 +117,7 @@ def test_memory_alone_and_classes(tmp_path: Path) -> None:
         ((f'{MSF}:quick',), "got 'quick'"),
         ((str(MSF), '--batch', '0'), '--batch must be at least 1, got [0]'),
         ((str(MSF), '--out', 't.txt'), '--out must end in .md or .csv'),
-        ((str(MSF), str(MSF)), 'a row is there twice'),
+        ((str(MSF), str(MSF)), 'rows must differ from each other'),
     ],
 )
 def test_what_cannot_be_measured(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
@@ -131,26 +135,19 @@ def test_rows_and_their_names() -> None:
     assert rows[0].model is rows[1].model is not rows[2].model
 
 
-@pytest.fixture
-def torch_head(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(TOOLS / 'analysis'))
-    yield __import__('_torch_head').TorchHead
-    sys.modules.pop('_torch_head')
-
-
 @pytest.mark.parametrize('training', [False, True])
-def test_the_torch_head_is_the_same_head(torch_head, training: bool) -> None:
+def test_the_torch_head_is_the_same_head(training: bool) -> None:
     head = MSFHead(5, embed_dims=16, feedforward_channels=32).double().train(training)
-    twin = torch_head(head).double().train(training)
+    twin = TorchHead(head).double().train(training)
     maps = [torch.randn(2, 16, side, side + 1, dtype=torch.float64) for side in (4, 2, 1)]
     with torch.set_grad_enabled(training):
         torch.testing.assert_close(twin(maps), head(maps))
     assert sum(p.numel() for p in twin.parameters()) == sum(p.numel() for p in head.parameters())
 
 
-def test_a_head_of_another_kind_is_refused(torch_head) -> None:
+def test_a_head_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match='profile `paper`'):
-        torch_head(MSFHead(5, embed_dims=16, query_mode='attention'))
+        TorchHead(MSFHead(5, embed_dims=16, query_mode='attention'))
 
 
 def test_the_head_benchmark(tmp_path: Path) -> None:

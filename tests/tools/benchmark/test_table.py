@@ -30,6 +30,7 @@ def test_speed_and_share_of_the_peak() -> None:
     record = make_record('a', [1.0, 2.0, 9.0], peak=6e9)
     assert record.flops_per_second == 1.5e9
     assert record.share_of_peak == 0.25
+    assert record.images_per_second == 1
     assert make_record('a', []).share_of_peak is None
     assert make_record('a', [1.0]).share_of_peak is None
 
@@ -72,6 +73,7 @@ def test_every_setting_has_a_first_row_of_its_own() -> None:
         'parameters': '1.5 M',
         'GFLOP': '3.00',
         'ms': '2000 [2000, 2000]',
+        'images/s': '1.00',
         'time ratio': '2.00 [2.00, 2.00]',
         'of peak': '-',
         'MiB': '3',
@@ -95,5 +97,6 @@ def test_the_csv_is_unrounded(tmp_path: Path) -> None:
         first, second = csv.DictReader(file)
     assert [float(x) for x in first['seconds'].split()] == [1 / 3, 1 / 7, 1 / 5]
     assert float(first['median_seconds']) == 1 / 5
+    assert float(first['images_per_second']) == 10
     assert float(first['share_of_peak']) == pytest.approx(3e9 * 5 / 1e10)
     assert (second['time_ratio'], second['batch']) == ('', '2')
