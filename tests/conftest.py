@@ -46,12 +46,13 @@ def _restored_scope() -> None:
     DefaultScope._instance_dict.update(_SCOPES)
 
 
+_LOADERS = CheckpointLoader._schemes.copy()
+
+
 @pytest.fixture(autouse=True)
-def _restored_loaders() -> Iterator[None]:
+def _restored_loaders() -> None:
     """Restore MMEngine's checkpoint loaders, which every tool replaces for its process."""
-    schemes = CheckpointLoader._schemes.copy()
-    yield
-    CheckpointLoader._schemes = schemes
+    CheckpointLoader._schemes = _LOADERS.copy()
 
 
 class _Lines(logging.Handler):

@@ -1,6 +1,6 @@
-"""What earlier releases wrote still loads, and says what it said then.
+"""Checkpoints of earlier releases load and give the scores of their release.
 
-``tests/golden/make_golden.py`` keeps the files of a release.
+``tests/golden/make_golden.py`` stores the files of a release.
 """
 
 import copy
@@ -19,6 +19,7 @@ from torch.testing import assert_close
 
 from mmmsf import MultiLabelInferencer
 from mmmsf.apis import load_model
+from mmmsf.checkpoint import secure_checkpoint_loading
 from mmmsf.checkpoint.config_text import config_from_text
 from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 from mmmsf.engine import launch
@@ -36,8 +37,8 @@ TRAININGS = [pytest.param(release / FILES[0], id=release.name) for release in RE
 TOLERANCE = dict(rtol=0, atol=1e-5)
 
 
-def told(path: Path, key: str = 'scores') -> dict[str, float]:
-    """What the release said: class name -> score of ``image.png``, or threshold."""
+def recorded(path: Path, key: str = 'scores') -> dict[str, float]:
+    """Read what the release recorded: class name -> score of ``image.png``, or threshold."""
     return json.loads((path.parent / 'scores.json').read_text())[key]
 
 
@@ -46,7 +47,8 @@ def image_of(path: Path) -> str:
 
 
 def runner_of(path: Path, folder: Path, resume: bool) -> Runner:
-    """Begin from, or go on from, a checkpoint with the config that it carries."""
+    """Start or resume from a checkpoint with the config that it carries, as a script would."""
+    secure_checkpoint_loading()
     cfg: Config = config_from_text(read_checkpoint(path)['meta']['cfg'])
     write_data(folder / 'data')
     for loader in launch.DATALOADERS:
@@ -70,13 +72,13 @@ def test_every_release_left_all_its_files() -> None:
 @pytest.mark.parametrize('path', GOLDEN)
 def test_load_model_and_inferencer(path: Path) -> None:
     found = load_model(path, device='cpu')
-    assert found.classes == tuple(told(path))
-    assert found.thresholds.tolist() == pytest.approx([*told(path, 'thresholds').values()])
+    assert found.classes == tuple(recorded(path))
+    assert found.thresholds.tolist() == pytest.approx([*recorded(path, 'thresholds').values()])
     assert 0.5 not in found.thresholds  # tuned
     inferencer = MultiLabelInferencer(pretrained=path, device='cpu')
     (result,) = inferencer(image_of(path), return_scores=True, show_progress=False)
     assert_close(
-        torch.as_tensor(result['all_scores']), torch.tensor([*told(path).values()]), **TOLERANCE
+        torch.as_tensor(result['all_scores']), torch.tensor([*recorded(path).values()]), **TOLERANCE
     )
 
 
@@ -87,8 +89,8 @@ def test_predict_tool(path: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     line = json.loads((tmp_path / 'out/predictions.jsonl').read_text())
-    thresholds = told(path, 'thresholds')
-    wanted = {name: score for name, score in told(path).items() if score >= thresholds[name]}
+    thresholds = recorded(path, 'thresholds')
+    wanted = {name: score for name, score in recorded(path).items() if score >= thresholds[name]}
     assert wanted
     assert dict(zip(line['labels'], line['scores'], strict=True)) == pytest.approx(
         wanted, rel=0, abs=1e-5
@@ -96,7 +98,7 @@ def test_predict_tool(path: Path, tmp_path: Path) -> None:
 
 
 class Scores(Hook):
-    """Keeps the scores of a test."""
+    """Keep the scores of a test."""
 
     def __init__(self) -> None:
         self.found: list[torch.Tensor] = []
@@ -111,10 +113,10 @@ class Scores(Hook):
 def test_load_from(path: Path, tmp_path: Path) -> None:
     runner, scores = runner_of(path, tmp_path, resume=False), Scores()
     shutil.copy(image_of(path), tmp_path / 'data')
-    (tmp_path / 'data/val.csv').write_text(f'path,labels\nimage.png,{";".join(told(path))}\n')
+    (tmp_path / 'data/val.csv').write_text(f'path,labels\nimage.png,{";".join(recorded(path))}\n')
     runner.register_hook(scores)
     runner.test()
-    assert_close(scores.found, [torch.tensor([*told(path).values()])], **TOLERANCE)
+    assert_close(scores.found, [torch.tensor([*recorded(path).values()])], **TOLERANCE)
 
 
 @pytest.mark.parametrize('path', TRAININGS)
@@ -128,7 +130,7 @@ def test_both_sets_of_weights_are_there(path: Path, tmp_path: Path) -> None:
 
 
 class Beginning(Hook):
-    """Keeps the state of the optimizer and the losses that a run begins with."""
+    """Keep the state of the optimizer and the losses at the start of a run."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -34,7 +35,7 @@ def set_dataloader_defaults(cfg: Config) -> None:
 
 def set_optimizer_defaults(cfg: Config) -> None:
     """Use AdamW's fused kernel on a GPU unless the config chooses an implementation."""
-    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
+    optimizer: Any = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
     chosen = {'fused', 'foreach', 'capturable', 'differentiable'} & optimizer.keys()
     if torch.cuda.is_available() and optimizer.get('type') == 'AdamW' and not chosen:
         optimizer.fused = True

@@ -1,11 +1,11 @@
-"""Keep what this release writes, so that later ones can be tested against it.
+"""Checkpoints of this release, stored so that later releases can be tested against them.
 
 ``python tests/golden/make_golden.py`` trains a tiny model on coloured squares with the tools of
 this checkout and leaves in ``tests/golden/<version>/``, each file below 100 KB:
 
 - ``training.pth``: a checkpoint with optimizer, schedule, message hub, average and thresholds;
-- ``published.pth`` and ``published.safetensors``: what ``publish_model.py`` makes of it;
-- ``image.png``, and ``scores.json``: what the model says about it, and what wrote all this.
+- ``published.pth`` and ``published.safetensors``: the output of ``publish_model.py`` for it;
+- ``image.png`` and ``scores.json``: its scores, and the versions that wrote the files.
 
 Run it once for each release, after the version is set; it never overwrites one.
 ``tests/test_golden_checkpoint.py`` finds the folders by itself.
