@@ -84,6 +84,7 @@ setup(
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
         'onedl-mmpretrain>=1.3.6',
+        'pycocotools>=2.0.7',  # tools/benchmark compares with it
         'defusedxml>=0.7',
         'scikit-learn>=1.3',
         'matplotlib>=3.7',
@@ -94,14 +95,12 @@ setup(
         'safetensors>=0.4',
         'jinja2>=3.1',
         'pyyaml>=6',
-        'defusedxml>=0.7',
     ],
     extras_require={
         'tests': [
             'pytest>=8',
             'pytest-xdist>=3.5',
             'hypothesis>=6.100',
-            'pycocotools>=2.0.7',
             'timm>=1.0',
             'tensorboard>=2.16',
             *EXPORT,

@@ -34,7 +34,7 @@ def test_docstrings(path: Path) -> None:
         if text.split()[0].strip('.,:') in FIRST_WORDS:
             wrong.append(f'{path}:{line}: begins with {text.split()[0]}')
         for section in re.findall(r'^(?:Args|Attributes):\n((?: {4}.*\n|\n)+)', text + '\n', re.M):
-            entries = re.findall(r'^ {4}([\w, *]+): [a-z]+[\s,.;:]', section, re.M)
+            entries = re.findall(r'^ {4}(\w[\w, *]*): [a-z]+[\s,.;:]', section, re.M)
             wrong += [f'{path}:{line}: `{entry}` begins in lower case' for entry in entries]
     assert not wrong, '\n'.join(wrong)
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmmsf.evaluation import EvaluationReport, Predictions
-from mmmsf.evaluation.summary import build_report
 from mmmsf.evaluation.functional import (
     check_scores_targets,
     summarize_counts,
@@ -31,6 +30,7 @@ from mmmsf.evaluation.functional.curves import (
 from mmmsf.evaluation.functional.precision_recall import DecisionCounts
 from mmmsf.evaluation.functional.threshold_search import class_thresholds
 from mmmsf.evaluation.rows import EvaluationRows
+from mmmsf.evaluation.summary import build_report
 
 GRID = np.linspace(0, 1, 101)  # thresholds of the curves of CF1 and OF1
 

@@ -25,7 +25,8 @@ from mmmsf.checkpoint.files import read_checkpoint, read_file
 from mmmsf.checkpoint.thresholds import read_thresholds, store_thresholds
 from tests.helpers.run_tool import TOOLS, run_tool
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
-from tests.tools.test_tune_thresholds import make_predictions, make_training_data
+from tests.helpers.small_predictions import make_predictions
+from tests.helpers.small_training import make_training_data
 
 REFUSED = 'cannot be read as a checkpoint: .* never loaded'
 

@@ -134,7 +134,7 @@ class MSFHead(MultiLabelClsHead):
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
         super().__init__(**kwargs)
         self.num_classes = num_classes
-        self.has_attention = num_decoder_layers > 0  # see contract.py
+        self.has_attention = choice['num_decoder_layers'] > 0  # see contract.py
         self.group_size, self.num_queries = split_classes(num_classes, num_groups)
         self.embed_dims = embed_dims
         self.num_scales = num_scales
