@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.utils.fold import fold_batch_norms
 from mmmsf.version import __version__
 
 from .export_check import check_onnx, other_size
@@ -96,13 +97,14 @@ def describe(
 def _trace(
     graph: ScoreModel, size: tuple[int, int], any_size: bool, opset: int, path: Path
 ) -> None:
-    """Export with a dynamic batch and without the exporter's output on stdout."""
+    """Export with folded batch norms, a dynamic batch and no output on stdout."""
     dims = {0: torch.export.Dim.DYNAMIC}
     if any_size:
         dims |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     images = torch.rand(2, 3, *size) * 255
     with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        graph(images)  # fills caches, which tracing cannot
+        # the run fills caches as well, which tracing cannot
+        fold_batch_norms(graph, lambda: graph(images))
         try:
             torch.onnx.export(
                 graph,

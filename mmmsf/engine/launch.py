@@ -81,6 +81,12 @@ def set_compile(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmmsf.CompileHook')]
 
 
+def set_fast_forward(cfg: Config, **options: bool) -> None:
+    """Test with a prepared copy of the network; see :class:`mmmsf.engine.FastOptions`."""
+    hook = dict(type='mmmsf.FastForwardHook', **options)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+
+
 def prepare_distributed(cfg: Config, launcher: str) -> None:
     """Set the launcher; without a GPU, start a gloo group before the runner does.
 
