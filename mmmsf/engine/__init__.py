@@ -7,6 +7,7 @@ from .hooks import (
     EMAWithRawEvalHook,
     NonFiniteLossHook,
     ReportHook,
+    TargetCheckHook,
     TransferHook,
 )
 from .optim_wrapper import CpuAmpOptimWrapper, build_amp_optim_wrapper
@@ -31,6 +32,7 @@ __all__ = [
     'ResumableTrainLoop',
     'SeededBatchSampler',
     'SeededDataset',
+    'TargetCheckHook',
     'TransferHook',
     'build_amp_optim_wrapper',
 ]

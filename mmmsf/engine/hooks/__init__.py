@@ -6,6 +6,7 @@ from .compile_hook import CompileHook
 from .ema_hook import EMAWithRawEvalHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
+from .target_check_hook import TargetCheckHook
 from .transfer_hook import TransferHook
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'EMAWithRawEvalHook',
     'NonFiniteLossHook',
     'ReportHook',
+    'TargetCheckHook',
     'TransferHook',
 ]
