@@ -9,7 +9,9 @@ The tools of this repository and :class:`MultiLabelInferencer` never run code th
 contains. Another launcher (MMPretrain's ``tools/train.py``, ``mim train``, a script of your own)
 reads checkpoints as MMEngine does, which may run such code. There,
 :func:`mmmsf.checkpoint.secure_checkpoint_loading`, called once before the first checkpoint is
-read, gives the same safety.
+read, gives the same safety. A config of your own that another launcher trains must also have
+:class:`mmmsf.engine.TargetCheckHook` among its hooks, as those here do, if a data set marks classes
+as unknown (-1) and loss or mixing are not of this package.
 """
 
 import importlib

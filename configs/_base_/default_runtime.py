@@ -10,7 +10,8 @@ default_hooks = dict(
         type='mmmsf.AtomicCheckpointHook', interval=1, max_keep_ckpts=2,
         save_best='multi-label/mAP', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    non_finite=dict(type='mmmsf.NonFiniteLossHook'))
+    non_finite=dict(type='mmmsf.NonFiniteLossHook'),
+    targets=dict(type='mmmsf.TargetCheckHook'))
 
 custom_hooks = [
     dict(type='mmmsf.ClassCheckHook'),

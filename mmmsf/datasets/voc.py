@@ -36,20 +36,20 @@ def voc_labels(
 
     Returns:
         ``gt_label``, sorted; ``areas``, parallel to it, in square pixels; ``gt_ignore``, sorted,
-        if there is any. The area is that of the largest object of the class that is not
-        difficult, or of its largest difficult one if it has no other.
+        if there is any; ``gt_label_difficult``, sorted, the classes with a difficult object, as
+        MMPretrain's VOC metrics expect it. The area is that of the largest object of the class
+        that is not difficult, or of its largest difficult one if it has no other.
     """
     areas = largest_areas(item for item in objects if not item.difficult)
-    only_difficult = {
-        name: area
-        for name, area in largest_areas(item for item in objects if item.difficult).items()
-        if name not in areas
-    }
+    of_difficult = largest_areas(item for item in objects if item.difficult)
+    only_difficult = {name: area for name, area in of_difficult.items() if name not in areas}
     if difficult == 'positive':
         areas |= only_difficult
     names = sorted(areas, key=index_of.__getitem__)
     labels: dict[str, list] = dict(
-        gt_label=[index_of[name] for name in names], areas=[areas[name] for name in names]
+        gt_label=[index_of[name] for name in names],
+        areas=[areas[name] for name in names],
+        gt_label_difficult=sorted(index_of[name] for name in of_difficult),
     )
     if difficult == 'ignore' and only_difficult:
         labels['gt_ignore'] = sorted(index_of[name] for name in only_difficult)
@@ -135,7 +135,8 @@ class VocMultiLabel(MultiLabelData):
     def _read_labels(self, image_id: str) -> dict[str, list]:
         classes = self._metainfo['classes']
         if not self.labelled:
-            return dict(gt_label=[], areas=[], gt_ignore=list(range(len(classes))))
+            every = list(range(len(classes)))
+            return dict(gt_label=[], areas=[], gt_ignore=every, gt_label_difficult=[])
         objects = self.objects_of(image_id)
         check_names(self._annotation(image_id), objects, classes)
         return voc_labels(objects, {name: k for k, name in enumerate(classes)}, self.difficult)

@@ -9,6 +9,7 @@ from .hooks import (
     FastForwardHook,
     NonFiniteLossHook,
     ReportHook,
+    TargetCheckHook,
     TransferHook,
 )
 from .optim_wrapper import CpuAmpOptimWrapper, build_amp_optim_wrapper
@@ -36,6 +37,7 @@ __all__ = [
     'ResumableTrainLoop',
     'SeededBatchSampler',
     'SeededDataset',
+    'TargetCheckHook',
     'TransferHook',
     'build_amp_optim_wrapper',
 ]

@@ -115,7 +115,8 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner that the config names, by default MMEngine's."""
+    """Build the runner that the config names, by default MMEngine's, with the target check."""
+    cfg.setdefault('default_hooks', {}).setdefault('targets', dict(type='mmmsf.TargetCheckHook'))
     if cfg.get('randomness', {}).get('deterministic'):
         # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')

@@ -16,7 +16,7 @@ from .functional.size_aware import COCO_SIZE_THRESHOLDS, SIZE_NAMES, check_size_
 from .gather import gather_rows, unique_rows
 from .rows import EvaluationRows, concat_rows, rows_from_samples
 from .summary import build_report
-from .tables import EvaluationReport
+from .tables import MAX_CLASSES, EvaluationReport
 
 
 def _check_thresholds(thr: float | Sequence[float]) -> tuple[float, ...]:
@@ -25,6 +25,12 @@ def _check_thresholds(thr: float | Sequence[float]) -> tuple[float, ...]:
     if not thrs or not np.isfinite(thrs).all() or len(set(thrs)) < len(thrs):
         raise ValueError(f'thr must be one or several different finite numbers, got {thr}')
     return thrs
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    """Join names; of more than ``MAX_CLASSES``, the first ones and the number of the others."""
+    more = len(names) - MAX_CLASSES
+    return ', '.join(names[:MAX_CLASSES]) + (f' and {more} more' if more > 0 else '')
 
 
 @METRICS.register_module()
@@ -53,7 +59,7 @@ class MultiLabelMetric(BaseMetric):
         size_at: Apply the bounds to areas in the ``original`` image or at the network's
             ``input``.
         out_dir: Folder for ``metrics.json`` and ``per_class.csv``; ``None`` writes nothing.
-        classwise: Log the table of the classes too.
+        classwise: Log the table of the classes too; of more than 100, of the 20 worst and best.
         collect_device: Accepted for ``BaseMetric``; rows are gathered on the backend's own device.
         prefix: Prefix of the keys, with a slash; ``None`` for ``multi-label``.
         class_thr: One threshold per class, in class order, for further keys such as
@@ -197,7 +203,7 @@ class MultiLabelMetric(BaseMetric):
         ]
         if absent:
             self._log_once(
-                'no positive, left out of the class means: ' + ', '.join(absent), logging.WARNING
+                f'no positive, left out of the class means: {_enumerate(absent)}', logging.WARNING
             )
         rare = [
             f'{name} ({count})'
@@ -207,7 +213,7 @@ class MultiLabelMetric(BaseMetric):
         if rare:
             self._log_once(
                 f'fewer than {self.min_positives} positives, left out of the means and '
-                'sums: ' + ', '.join(rare),
+                f'sums: {_enumerate(rare)}',
                 logging.WARNING,
             )
         missing = [name for name in SIZE_NAMES if f'mAP_{name}' not in report.summary]

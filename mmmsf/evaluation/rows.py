@@ -43,13 +43,12 @@ def concat_rows(parts: Sequence[EvaluationRows]) -> EvaluationRows:
     return EvaluationRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def sample_name(sample: dict[str, Any], position: int) -> str:
-    """Name a sample by its image path, else by its index, else by its position in the batch."""
-    if sample.get('img_path') is not None:
-        return str(sample['img_path'])
-    if sample.get('sample_idx') is not None:
-        return f'sample_idx {int(sample["sample_idx"])}'
-    return f'sample {position} of the batch'
+def sample_name(sample: Any, position: int) -> str:
+    """Name a dict or data sample by its image path, else its index, else its place in the batch."""
+    path, index = sample.get('img_path'), sample.get('sample_idx')
+    if path is not None:
+        return str(path)
+    return f'sample {position} of the batch' if index is None else f'sample_idx {int(index)}'
 
 
 def _check_lengths(

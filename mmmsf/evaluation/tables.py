@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .functional.size_aware import SIZE_NAMES
 
+MAX_CLASSES = 100  # of a table in a log
+EXTREME_CLASSES = 20  # worst and best each, of a longer one
 THRESHOLD_KEYS = ('CP', 'CR', 'CF1', 'OP', 'OR', 'OF1')
 
 
@@ -101,17 +103,29 @@ class EvaluationReport:
         )
 
     def class_table(self) -> str:
-        """Format one line per class: average precision, precision and recall at ``thr``, counts."""
+        """Format one line per class: average precision, precision and recall at ``thr``, counts.
+
+        Of more than ``MAX_CLASSES`` classes, those of the lowest and the highest AP are shown.
+        """
         rates, counts = self._rates(), self._counts()
+        shown = list(range(len(self.classes)))
+        note = ''
+        if len(shown) > MAX_CLASSES:
+            shown = np.argsort(self.ap, kind='stable')[: np.isfinite(self.ap).sum()].tolist()
+            shown = shown[:EXTREME_CLASSES] + shown[EXTREME_CLASSES:][-EXTREME_CLASSES:]
+            note = (
+                f'\nThe {len(shown)} classes of lowest and highest AP of {len(self.classes)}; '
+                'per_class.csv has all'
+            )
         rows = [
             [
-                name,
+                self.classes[k],
                 *(_cell(rate[k]) for rate in rates.values()),
                 *(str(count[k]) for count in counts.values()),
             ]
-            for k, name in enumerate(self.classes)
+            for k in shown
         ]
-        return format_table(['class', *rates, *counts], rows)
+        return format_table(['class', *rates, *counts], rows) + note
 
     def save(self, directory: str | Path) -> None:
         """Write ``metrics.json`` and ``per_class.csv`` to ``directory``, created if missing.

@@ -1,6 +1,7 @@
 """The tables and files of an evaluation report."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -98,3 +99,42 @@ def test_saved_files_read_back(report: EvaluationReport, tmp_path: Path) -> None
     assert ant['class'] == 'ant' and float(ant['AP']) == report.ap[0]
     assert bee['class'] == 'bee, wild' and bee['AP'] == '' and bee['recall'] == ''
     assert (bee['positives'], bee['predicted'], bee['correct']) == ('0', '1', '0')
+
+
+def large_report(num_classes: int) -> EvaluationReport:
+    """Make a report whose class k has its only positive at rank 1 + k % 50; class 0 has none."""
+    scores = np.tile(np.linspace(0.9, 0.1, 50, dtype=np.float32)[:, None], num_classes)
+    targets = (np.arange(50)[:, None] == np.arange(num_classes) % 50).astype(np.int8)
+    targets[:, 0] = 0
+    rows = EvaluationRows(scores, targets, np.zeros_like(targets), np.arange(50))
+    return build_report(rows, [f'c{k}' for k in range(num_classes)])
+
+
+def test_a_table_of_many_classes_shows_the_worst_and_the_best(tmp_path: Path) -> None:
+    report = large_report(1500)
+    _header, _rule, *lines, note = report.class_table().splitlines()
+    names = [line.split()[0] for line in lines]
+    worst = [f'c{k}' for k in range(49, 1000, 50)]
+    assert names[:20] == worst  # AP 1/50
+    assert {int(name[1:]) % 50 for name in names[20:]} == {0} and 'c0' not in names
+    assert len(set(names)) == 40 and '40 classes of lowest and highest AP of 1500' in note
+    ap = [float(line.split()[1]) for line in lines]
+    assert ap == sorted(ap) and ap[0] == 2 and ap[-1] == 100
+    report.save(tmp_path)
+    with open(tmp_path / 'per_class.csv', encoding='utf-8') as file:
+        assert [row['class'] for row in csv.DictReader(file)] == [f'c{k}' for k in range(1500)]
+
+
+@pytest.mark.parametrize('num_classes', [100, 101])
+def test_a_hundred_classes_are_shown_in_their_order(num_classes: int) -> None:
+    lines = large_report(num_classes).class_table().splitlines()
+    in_full = [line.split()[0] for line in lines[2:]] == [f'c{k}' for k in range(num_classes)]
+    assert in_full == (num_classes == 100)
+
+
+def test_few_defined_classes_are_shown_once() -> None:
+    report = large_report(200)
+    few = np.full(200, np.nan)
+    few[[3, 7, 5]] = [2.0, 1.0, 3.0]
+    table = dataclasses.replace(report, ap=few).class_table().splitlines()
+    assert [line.split()[0] for line in table[2:-1]] == ['c7', 'c3', 'c5']

@@ -12,8 +12,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
 
-from mmmsf.datasets.base import score_vector
 from mmmsf.datasets.transforms import ImageReadError, decode_image
+from mmmsf.evaluation.rows import sample_name, sample_target
 
 CHUNK = 16  # images per task of a worker
 
@@ -116,11 +116,11 @@ class SplitLabels:
         """
         classes = tuple(dataset.metainfo['classes'])
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        paths = tuple(sample_name(info, i) for i, info in enumerate(infos))
         targets = [
-            info['gt_score'] if 'gt_score' in info else score_vector(len(classes), info['gt_label'])
-            for info in infos
+            sample_target(info, len(classes), path).numpy()
+            for info, path in zip(infos, paths, strict=True)
         ]
-        paths = tuple(str(info['img_path']) for info in infos)
         return cls(name, classes, paths, np.stack(targets).astype(np.int8))
 
 

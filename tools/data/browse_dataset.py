@@ -85,14 +85,17 @@ def make_tile(data: dict[str, Any], classes: Sequence[str]) -> Any:
     """Turn the output of the pipeline into a tile of a contact sheet."""
     import numpy as np
 
+    from mmmsf.evaluation.rows import sample_target
     from mmmsf.visualization import Tile
 
+    path = str(data['img_path'])
+    truth = sample_target(data, len(classes), path).tolist()
     image = np.clip(data['img'][..., ::-1], 0, 255).astype(np.uint8)  # BGR to RGB
     return Tile(
         image,
-        Path(data['img_path']).name,
-        right=[classes[k] for k in data['gt_label']],
-        missed=[f'({classes[k]})' for k in data.get('gt_ignore', ())],
+        Path(path).name,
+        right=[name for name, y in zip(classes, truth, strict=True) if y > 0],
+        missed=[f'({name})' for name, y in zip(classes, truth, strict=True) if y < 0],
     )
 
 

@@ -7,6 +7,7 @@ from .ema_hook import EMAWithRawEvalHook
 from .fast_forward_hook import FastForwardHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
+from .target_check_hook import TargetCheckHook
 from .transfer_hook import TransferHook
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'FastForwardHook',
     'NonFiniteLossHook',
     'ReportHook',
+    'TargetCheckHook',
     'TransferHook',
 ]

@@ -39,7 +39,7 @@ def _names(batch: Any) -> str:
     samples = batch.get('data_samples') if isinstance(batch, Mapping) else None
     if not samples:
         return 'a batch without data_samples'
-    return ', '.join(sample_name(sample.to_dict(), place) for place, sample in enumerate(samples))
+    return ', '.join(sample_name(sample, place) for place, sample in enumerate(samples))
 
 
 @HOOKS.register_module()

@@ -1,6 +1,8 @@
 """Asymmetric loss for multi-label classification, computed from logits (Eq 12)."""
 
 import math
+import warnings
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,13 @@ from torch import Tensor, nn
 
 from mmmsf.registry import MODELS
 
-REDUCTIONS = ('none', 'mean', 'sum')
+from .reduction import (
+    check_class_weights,
+    check_reduction,
+    class_weights,
+    mask_loss,
+    reduce_loss,
+)
 
 
 def _focus(probability: Tensor, gamma: float, detach: bool) -> Tensor:
@@ -26,39 +34,46 @@ def asymmetric_loss(
     gamma_neg: float = 4.0,
     clip: float = 0.0,
     detach_focus: bool = True,
+    class_weight: Tensor | None = None,
+    pos_weight: Tensor | None = None,
 ) -> Tensor:
     r"""Compute the asymmetric loss of each element.
 
     With :math:`p = \sigma(x)` and :math:`p_m = \max(p - m, 0)`,
 
     .. math::
-        L = -y (1 - p)^{\gamma_+} \log p - (1 - y) p_m^{\gamma_-} \log(1 - p_m).
+        L = -w [v y (1 - p)^{\gamma_+} \log p + (1 - y) p_m^{\gamma_-} \log(1 - p_m)].
 
     Source: Ridnik et al., "Asymmetric Loss For Multi-Label Classification",
-    ICCV 2021; with m = 0, Eq 12 of Zhong et al. The logarithms are log-sigmoids
-    of the logit in at least float32, not logarithms of a clamped probability, so
-    the loss is finite for any finite logit, under autocast too.
+    ICCV 2021; with m = 0, Eq 12 of Zhong et al. The weights w and v of a class are as in binary
+    cross-entropy. The logarithms are log-sigmoids of the logit in at least float32, not
+    logarithms of a clamped probability, so the loss is finite for any finite logit, under
+    autocast too.
 
     Args:
         pred: Logits x of any shape.
-        target: Targets y of the same shape: 1 positive, 0 negative, in between for soft labels;
-            below 0 ignored.
+        target: Targets y of the same shape: 1 positive, 0 negative, in between for soft labels,
+            -1 unknown.
         gamma_pos: Focusing exponent of the positives.
         gamma_neg: Focusing exponent of the negatives.
         clip: Probability margin m of the negatives.
         detach_focus: If True, the focusing weights are constants in the backward pass.
+        class_weight: Weights w of the classes, (K,) for logits (..., K); 1 by default.
+        pos_weight: Weights v of the positives of the classes, (K,); 1 by default.
 
     Returns:
-        Loss of the shape of ``pred``, float32 or wider; 0 where ignored.
+        Loss of the shape of ``pred``, float32 or wider; 0 where unknown, NaN where the target is
+        NaN or outside [0, 1].
 
     Raises:
-        ValueError: The shapes differ.
+        ValueError: The shapes differ, or a weight is not given for each class.
     """
     if pred.shape != target.shape:
         raise ValueError(
             '`pred` and `target` must have the same shape, got '
             f'{tuple(pred.shape)} and {tuple(target.shape)}'
         )
+    check_class_weights(pred, class_weight=class_weight, pos_weight=pos_weight)
     with torch.autocast(pred.device.type, enabled=False):
         logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
         target = target.to(logits.dtype)
@@ -75,38 +90,12 @@ def asymmetric_loss(
             log_positive = log_positive * _focus(negative, gamma_pos, detach_focus)
         if gamma_neg > 0:
             log_negative = log_negative * _focus(positive, gamma_neg, detach_focus)
+        if pos_weight is not None:
+            log_positive = log_positive * pos_weight
         loss = -(target * log_positive + (1 - target) * log_negative)
-        return loss.where(target >= 0, torch.zeros_like(loss))
-
-
-def reduce_loss(
-    loss: Tensor, weight: Tensor | None, reduction: str, avg_factor: float | None
-) -> Tensor:
-    """Weight and reduce elementwise losses.
-
-    Args:
-        loss: Losses (B, K) or (B,).
-        weight: One weight per image (B,), or per element (the shape of ``loss``).
-        reduction: ``'none'``, ``'mean'`` or ``'sum'``.
-        avg_factor: Divisor of the sum with ``'mean'``, instead of the number of elements.
-
-    Returns:
-        The weighted losses with ``'none'``, else a scalar.
-
-    Raises:
-        ValueError: ``reduction`` is unknown, or ``avg_factor`` comes with ``'sum'``.
-    """
-    if reduction not in REDUCTIONS:
-        raise ValueError(f'`reduction` must be one of {REDUCTIONS}, got {reduction!r}')
-    if weight is not None:
-        loss = loss * (weight[:, None] if weight.dim() < loss.dim() else weight)
-    if reduction == 'none':
-        return loss
-    if reduction == 'sum':
-        if avg_factor is not None:
-            raise ValueError("`avg_factor` cannot be used with reduction='sum'")
-        return loss.sum()
-    return loss.mean() if avg_factor is None else loss.sum() / avg_factor
+        if class_weight is not None:
+            loss = loss * class_weight
+        return mask_loss(loss, target)
 
 
 @MODELS.register_module()
@@ -116,39 +105,64 @@ class AsymmetricLoss(nn.Module):
     MMPretrain's heads pass ``avg_factor`` = batch size, so in training the loss
     is a sum over classes and a mean over images. Eq 12 also divides by the number
     of classes, a constant to which AdamW is nearly invariant. ``gamma_pos=0,
-    gamma_neg=0, clip=0`` is binary cross-entropy with ignored targets.
+    gamma_neg=0, clip=0`` is binary cross-entropy with unknown targets.
+
+    Configs of MMPretrain's loss of this name work too.
 
     Args:
         gamma_pos: Focusing exponent of the positives.
         gamma_neg: Focusing exponent of the negatives.
-        clip: Probability margin of the negatives, 0 in the paper.
+        clip: Probability margin of the negatives, 0 in the paper; None means 0.
         detach_focus: If True, the focusing weights are constants in the backward pass.
         reduction: ``'none'``, ``'mean'`` or ``'sum'``.
         loss_weight: Factor on the result.
+        class_weight: One factor per class; all 1 by default.
+        pos_weight: One factor per class on the term of the positives; all 1 by default.
+        use_sigmoid: Only True, for MMPretrain's configs.
+        eps: Ignored with a warning: MMPretrain's loss clamps probabilities at it, whereas
+            the logarithms here need no bound.
 
     Raises:
-        ValueError: An exponent is negative, ``clip`` is outside [0, 1) or
-            ``reduction`` is unknown.
+        ValueError: An exponent or a weight is negative, ``clip`` is outside [0, 1),
+            ``reduction`` is unknown, or ``use_sigmoid`` is False.
     """
 
     def __init__(
         self,
         gamma_pos: float = 0.0,
         gamma_neg: float = 4.0,
-        clip: float = 0.0,
+        clip: float | None = 0.0,
         detach_focus: bool = True,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
+        class_weight: Sequence[float] | None = None,
+        pos_weight: Sequence[float] | None = None,
+        use_sigmoid: bool = True,
+        eps: float | None = None,
     ) -> None:
         super().__init__()
+        clip = clip or 0.0
         if gamma_pos < 0 or gamma_neg < 0:
             raise ValueError(
                 f'`gamma_pos` and `gamma_neg` must not be negative, got {gamma_pos} and {gamma_neg}'
             )
         if not 0 <= clip < 1:
             raise ValueError(f'`clip` must be in [0, 1), got {clip}')
-        if reduction not in REDUCTIONS:
-            raise ValueError(f'`reduction` must be one of {REDUCTIONS}, got {reduction!r}')
+        if not use_sigmoid:
+            raise ValueError(
+                '`use_sigmoid` must be True, got False: scores of several labels are independent'
+            )
+        if eps is not None:
+            warnings.warn(
+                f'`eps`={eps} is ignored: mmmsf.AsymmetricLoss computes log-sigmoids of the '
+                'logits, which need no lower bound',
+                stacklevel=2,
+            )
+        check_reduction(reduction)
+        self.class_weight: Tensor | None
+        self.pos_weight: Tensor | None
+        for name, values in (('class_weight', class_weight), ('pos_weight', pos_weight)):
+            self.register_buffer(name, class_weights(name, values), persistent=False)
         self.gamma_pos = gamma_pos
         self.gamma_neg = gamma_neg
         self.clip = clip
@@ -168,7 +182,7 @@ class AsymmetricLoss(nn.Module):
 
         Args:
             pred: Logits (B, K).
-            target: Targets (B, K): 1 positive, 0 negative, below 0 ignored.
+            target: Targets (B, K): 0 to 1, or -1 for unknown.
             weight: One weight per image (B,), or per element (B, K).
             avg_factor: Divisor that replaces the number of elements.
             reduction_override: Reduction used instead of ``reduction``.
@@ -177,7 +191,14 @@ class AsymmetricLoss(nn.Module):
             A scalar, or (B, K) with reduction ``'none'``.
         """
         loss = asymmetric_loss(
-            pred, target, self.gamma_pos, self.gamma_neg, self.clip, self.detach_focus
+            pred,
+            target,
+            self.gamma_pos,
+            self.gamma_neg,
+            self.clip,
+            self.detach_focus,
+            self.class_weight,
+            self.pos_weight,
         )
         return self.loss_weight * reduce_loss(
             loss, weight, reduction_override or self.reduction, avg_factor

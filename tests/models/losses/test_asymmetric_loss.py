@@ -1,4 +1,6 @@
 import math
+import warnings
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -6,15 +8,23 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmpretrain.models.losses import AsymmetricLoss as MMPretrainASL
+from mmpretrain.models.losses import CrossEntropyLoss
 
 from mmmsf.models import AsymmetricLoss
 from mmmsf.models.losses import asymmetric_loss
 
 
 def loop_loss(
-    pred: torch.Tensor, target: torch.Tensor, gamma_pos: float, gamma_neg: float, clip: float
+    pred: torch.Tensor,
+    target: torch.Tensor,
+    gamma_pos: float,
+    gamma_neg: float,
+    clip: float,
+    class_weight: Sequence[float] | None = None,
+    pos_weight: Sequence[float] | None = None,
 ) -> torch.Tensor:
     """Eq 12, one number at a time, in double precision."""
+    num_classes = pred.shape[-1]
     out = torch.zeros(pred.shape, dtype=torch.float64)
     for index, x in enumerate(pred.flatten().tolist()):
         y = target.flatten()[index].item()
@@ -22,9 +32,13 @@ def loop_loss(
         p_m = max(p - clip, 0)
         value = 0.0
         if y >= 0:
-            value = -y * (1 - p) ** gamma_pos * math.log(p) - (1 - y) * p_m**gamma_neg * math.log(
-                1 - p_m
-            )
+            positive = -y * (1 - p) ** gamma_pos * math.log(p)
+            negative = -(1 - y) * p_m**gamma_neg * math.log(1 - p_m)
+            if pos_weight is not None:
+                positive *= pos_weight[index % num_classes]
+            value = positive + negative
+            if class_weight is not None:
+                value *= class_weight[index % num_classes]
         out.view(-1)[index] = value
     return out
 
@@ -47,6 +61,46 @@ def test_equals_mmpretrain(clip: float) -> None:
     theirs = MMPretrainASL(gamma_pos=0.0, gamma_neg=4.0, clip=clip)
     ours = AsymmetricLoss(clip=clip)
     torch.testing.assert_close(ours(pred, target, avg_factor=8), theirs(pred, target, avg_factor=8))
+
+
+@pytest.mark.parametrize('clip', [0.0, 0.05])
+@pytest.mark.parametrize('class_weight', [None, (0.5, 1.0, 0.0)])
+@pytest.mark.parametrize('pos_weight', [None, (3.0, 0.0, 1.5)])
+def test_weights_equal_the_formula(
+    class_weight: tuple | None, pos_weight: tuple | None, clip: float
+) -> None:
+    torch.manual_seed(0)
+    pred, target = torch.randn(7, 3) * 2, torch.rand(7, 3)
+    target[:4] = torch.randint(-1, 2, (4, 3))
+    loss = AsymmetricLoss(1.0, 3.0, clip, class_weight=class_weight, pos_weight=pos_weight)
+    expected = loop_loss(pred, target, 1.0, 3.0, clip, class_weight, pos_weight)
+    got = loss(pred, target, reduction_override='none')
+    torch.testing.assert_close(got.double(), expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(loss(pred, target, avg_factor=7).double(), expected.sum() / 7)
+
+
+def test_weights_equal_binary_cross_entropy_of_mmpretrain() -> None:
+    torch.manual_seed(0)
+    pred, target = torch.randn(7, 3), torch.randint(0, 2, (7, 3)).float()
+    weights = dict(class_weight=[0.5, 1.0, 2.0], pos_weight=[3.0, 0.1, 1.5])
+    theirs = CrossEntropyLoss(use_sigmoid=True, **weights)
+    ours = AsymmetricLoss(gamma_neg=0, **weights)
+    torch.testing.assert_close(ours(pred, target, avg_factor=7), theirs(pred, target, avg_factor=7))
+    assert ours.state_dict() == {}
+
+
+def test_configs_of_mmpretrain() -> None:
+    torch.manual_seed(0)
+    pred, target = torch.randn(8, 5), torch.randint(0, 2, (8, 5)).float()
+    cfg = dict(
+        gamma_pos=1.0, gamma_neg=2.0, clip=None, reduction='sum', loss_weight=3.0, use_sigmoid=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        ours = AsymmetricLoss(**cfg, detach_focus=False)
+    torch.testing.assert_close(ours(pred, target), MMPretrainASL(**cfg)(pred, target))
+    with pytest.warns(UserWarning, match='`eps`=1e-08 is ignored'):
+        AsymmetricLoss(**cfg, eps=1e-8)
 
 
 def test_gamma_zero_is_binary_cross_entropy() -> None:
@@ -139,6 +193,12 @@ def test_a_better_logit_never_costs_more(x: float, step: float, y: float) -> Non
     [
         (dict(gamma_pos=-1), 'must not be negative, got -1'),
         (dict(clip=1.0), r'`clip` must be in \[0, 1\), got 1.0'),
+        (dict(use_sigmoid=False), '`use_sigmoid` must be True, got False'),
+        (
+            dict(class_weight=[1.0, -1.0]),
+            r'`class_weight` must be .* at least 0, got \[1.0, -1.0\]',
+        ),
+        (dict(pos_weight=[math.inf]), r'`pos_weight` must be finite .* got \[inf\]'),
         (dict(reduction='avg'), "`reduction` must be one of .* got 'avg'"),
     ],
 )
@@ -150,5 +210,7 @@ def test_wrong_arguments(kwargs: dict, message: str) -> None:
 def test_wrong_calls() -> None:
     with pytest.raises(ValueError, match=r'same shape, got \(2, 3\) and \(2, 4\)'):
         asymmetric_loss(torch.zeros(2, 3), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match='`pos_weight` must have .* the 3 classes, got 2'):
+        AsymmetricLoss(pos_weight=[1.0, 1.0])(torch.zeros(2, 3), torch.zeros(2, 3))
     with pytest.raises(ValueError, match='`avg_factor` cannot be used'):
         AsymmetricLoss(reduction='sum')(torch.zeros(2, 3), torch.zeros(2, 3), avg_factor=2)
