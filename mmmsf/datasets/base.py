@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from .readers.files import read_text
+from .readers.image_cache import CachedImages, cached_images, leading_steps
 from .readers.packed_labels import LabelItems
 
 FILTER_KEYS = ('filter_empty',)
@@ -118,6 +120,11 @@ class MultiLabelData(BaseDataset):
             stay as all-negative rows.
         max_refetch: Number of other images that may replace one whose pipeline returned None. The
             default 0 replaces nothing: it raises.
+        image_cache: Store of the images after the pipeline's first steps (its loader and the
+            resizes and crops of a fixed size that follow), computed at the start and then shared
+            by epochs and workers: ``'memory'``, or a folder, whose files other processes and later
+            runs share as well. None decodes an image each time. The pixels are the same. A file in
+            the folder is found by the content of the images, all of which is read at the start.
         classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``.
 
     Raises:
@@ -130,8 +137,11 @@ class MultiLabelData(BaseDataset):
         *args: Any,
         filter_cfg: dict | None = None,
         max_refetch: int = 0,
+        image_cache: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self.image_cache = image_cache
+        self._images: CachedImages | None = None
         check_filter_cfg(filter_cfg)
         if isinstance(kwargs.get('classes'), str):
             kwargs['classes'] = read_classes(os.path.expanduser(kwargs['classes']))
@@ -144,6 +154,15 @@ class MultiLabelData(BaseDataset):
         super().full_init()
         self._metainfo['classes'] = tuple(self._metainfo['classes'])
         check_classes(self._metainfo['classes'])
+        if self.image_cache is not None:
+            self._load_images(self.image_cache)
+
+    def _load_images(self, where: str) -> None:
+        steps = leading_steps(self.pipeline.transforms)
+        paths = [self.get_data_info(i)['img_path'] for i in range(len(self))]
+        self._images = cached_images(paths, steps, where)
+        self._place_of = {path: place for place, path in enumerate(paths)}
+        self._later_steps = Compose(self.pipeline.transforms[len(steps) :])
 
     def filter_data(self) -> Sequence[dict]:
         """Apply ``filter_cfg``, log what it dropped, and refuse an empty result."""
@@ -196,7 +215,10 @@ class MultiLabelData(BaseDataset):
         """
         info = self.get_data_info(idx)
         path = info['img_path']
-        data = self.pipeline(info)
+        if self._images is None:
+            data = self.pipeline(info)
+        else:
+            data = self._later_steps({**info, **self._images[self._place_of[path]]})
         if data is None and (self.test_mode or self.max_refetch == 0):
             raise RuntimeError(
                 f'the pipeline returned None for {path} (sample {idx}); repair '
