@@ -1,6 +1,6 @@
-"""Stability of profile ``ours``: finite, falling losses at high rates, in half precision, anywhere."""
+"""Stability of profile ``ours``: finite, falling losses at high rates and in half precision."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from mmmsf.models import MSFHead, MSFNeck
 from .backbones.test_backbones import BACKBONES
 
 HEAD = dict(num_classes=6, embed_dims=64, num_heads=4, feedforward_channels=128, profile='ours')
-Batch = tuple[list[Tensor], list[DataSample]]
 
 
 class NeckAndHead(nn.Module):
@@ -32,7 +31,7 @@ def make_samples(targets: Tensor) -> list[DataSample]:
     return [DataSample().set_gt_score(row) for row in targets]
 
 
-def large_maps(number: int) -> Iterator[Batch]:
+def large_maps(number: int) -> Iterator[tuple[list[Tensor], list[DataSample]]]:
     """Draw maps with a deviation of 7 that classes add a direction to where they are present."""
     generator = torch.Generator().manual_seed(0)
     directions = [torch.randn(6, C, 1, 1, generator=generator) for C in (24, 40)]
@@ -67,42 +66,38 @@ def check(model: nn.Module, losses: list[float]) -> None:
     assert torch.tensor(losses).isfinite().all(), losses
     assert [n for n, p in model.named_parameters() if not p.isfinite().all()] == []
     edge = len(losses) // 5
-    assert sum(losses[-edge:]) < 0.8 * sum(losses[:edge]), losses
+    assert sum(losses[-edge:]) < 0.85 * sum(losses[:edge]), losses
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize('pooled', [False, True], ids=['', 'pooling'])
 def test_large_maps_at_a_high_rate(dtype: torch.dtype, pooled: bool) -> None:
     torch.manual_seed(0)
-    neck, head = ({}, {}) if not pooled else (dict(passthrough=True), dict(pooling_channels=40))
-    model = NeckAndHead(dict(neck, profile='ours'), head)
+    head = dict(pooling_channels=40) if pooled else {}
+    model = NeckAndHead(dict(profile='ours', passthrough=pooled), head)
     check(model, train(model, large_maps(30), 1e-3, dtype))
 
 
 @pytest.mark.parametrize('profile', ['paper', 'authors'])
 def test_init_scale_makes_the_product_train(profile: str) -> None:
-    """The raw product of the same maps starts with a thousand times the loss."""
-    firsts = {}
+    """The raw product of these maps has a deviation above a thousand."""
+    ends = []
     for init_scale in (None, 0.3):
         torch.manual_seed(0)
         model = NeckAndHead(dict(profile=profile, init_scale=init_scale), dict(profile=profile))
-        model.head.encoders = nn.ModuleList([model.head.encoders[0]])
         losses = train(model, large_maps(30), 3e-4, torch.float32)
-        firsts[init_scale] = losses
-    check(model, firsts[0.3])
+        ends.append(sum(losses[-6:]))
+    check(model, losses)
+    assert ends[1] < 0.5 * ends[0], ends
 
 
-def photographs(side: int, number: int) -> Callable[[], Iterator[tuple[Tensor, list[DataSample]]]]:
-    """Draw the same four noisy images again and again, with their labels."""
+def noisy_images(number: int) -> Iterator[tuple[Tensor, list[DataSample]]]:
+    """Draw four images with labels once, and yield them again and again."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(4, 3, side, side, generator=generator)
+    images = torch.randn(4, 3, 64, 64, generator=generator)
     targets = (torch.rand(4, 6, generator=generator) < 0.4).float()
-
-    def batches() -> Iterator[tuple[Tensor, list[DataSample]]]:
-        for _ in range(number):
-            yield images, make_samples(targets)
-
-    return batches
+    for _ in range(number):
+        yield images, make_samples(targets)
 
 
 @pytest.mark.slow
@@ -126,4 +121,4 @@ def test_any_backbone(name: str, rate: float, dtype: torch.dtype) -> None:
             head=dict(type='mmmsf.MSFHead', pooling_channels=channels[-1], **HEAD),
         )
     )
-    check(model, train(model, photographs(64, 15)(), rate, dtype))
+    check(model, train(model, noisy_images(15), rate, dtype))

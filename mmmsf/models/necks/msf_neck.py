@@ -60,7 +60,8 @@ class MSFNeck(BaseModule):
         product_gate: If True, multiply the shared product of the scale attention by a learned
             weight per channel, initially zero; adds C parameters.
         norm_cfg: Norm after each convolution, such as ``dict(type='GN', num_groups=32)``, as in
-            the input projections of Deformable DETR.
+            the input projections of Deformable DETR. Groups of few channels remove the mean of an
+            image from each: below 256 channels use fewer groups, such as ``embed_dims // 8``.
         act_cfg: Activation after each convolution and its norm.
         init_scale: Standard deviation that the convolutions' maps are given on the first training
             batch (:func:`scale_conv`); None leaves the convolutions as they are drawn. The buffer

@@ -261,5 +261,7 @@ def test_wrong_inputs() -> None:
     head = MSFHead(**SMALL)
     with pytest.raises(ValueError, match='num_scales=3, but the neck gave 2 maps'):
         head(make_feats()[:2])
-    with pytest.raises(ValueError, match=r'\(B, 8, h, w\) \(embed_dims=8\).* but the neck gave shapes'):
+    with pytest.raises(
+        ValueError, match=r'\(B, 8, h, w\) \(embed_dims=8\).* but the neck gave shapes'
+    ):
         head([x[:, :4] for x in make_feats()])
