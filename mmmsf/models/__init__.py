@@ -2,7 +2,7 @@
 
 from .backbones import FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
-from .losses import AsymmetricLoss
+from .losses import AsymmetricLoss, PolynomialLoss
 from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
@@ -13,5 +13,6 @@ __all__ = [
     'MLDecoderHead',
     'MSFHead',
     'MSFNeck',
+    'PolynomialLoss',
     'Query2LabelHead',
 ]
