@@ -1,7 +1,6 @@
 """Asymmetric polynomial loss for multi-label classification, computed from logits."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,14 +61,31 @@ class PolynomialLoss(AsymmetricLoss):
 
     Args:
         coefficients: Changes of the coefficients of q, q^2 and so on.
-        **kwargs: Arguments of :class:`AsymmetricLoss`.
+        gamma_pos, gamma_neg, clip, detach_focus, reduction, loss_weight: As in
+            :class:`AsymmetricLoss`.
 
     Raises:
         ValueError: As :class:`AsymmetricLoss`.
     """
 
-    def __init__(self, coefficients: Sequence[float] = AUTHORS_COEFFICIENTS, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        coefficients: Sequence[float] = AUTHORS_COEFFICIENTS,
+        gamma_pos: float = 0.0,
+        gamma_neg: float = 4.0,
+        clip: float = 0.0,
+        detach_focus: bool = True,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__(
+            gamma_pos=gamma_pos,
+            gamma_neg=gamma_neg,
+            clip=clip,
+            detach_focus=detach_focus,
+            reduction=reduction,
+            loss_weight=loss_weight,
+        )
         self.coefficients = tuple(coefficients)
 
     def forward(
