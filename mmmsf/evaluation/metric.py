@@ -38,8 +38,8 @@ class MultiLabelMetric(BaseMetric):
     With ``keep_rows = True`` the gathered rows are kept in ``rows`` after ``evaluate``.
 
     Results are ``mAP``, the same of another flavour (``mAP_voc``, or ``mAP_area`` where
-    ``ap_flavour`` is not ``area``), ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size without any
-    positive has no entry), ``CP`` .. ``OF1`` and ``CP_top3`` .. ``OF1_top3``. After
+    ``ap_flavour`` is not ``area``), ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size
+    without any positive has no entry), ``CP`` .. ``OF1`` and ``CP_top3`` .. ``OF1_top3``. After
     ``evaluate``, ``report`` holds the per-class result on the main rank.
 
     Args:
