@@ -1,4 +1,4 @@
-"""Evaluation by the authors' public code, to compare with ``tools/test.py`` (README.md has the commands).
+"""Evaluation by the authors' public code, to compare with ``tools/test.py`` as README.md says.
 
 Their repository is imported from a clone of its own; a CPU is enough.
 """

@@ -16,7 +16,7 @@ from tests.helpers.recipes import NAMES, load_recipe
 SIZES = {
     'coco2014': {'train2014': 82783},
     'VOC2007': {'trainval': 5011},
-    'VOC2012': {'train': 5717, 'trainval': 11540},
+    'VOC2012': {'train': 5717},
     'scaled_digits': {'train': DigitSpec().train},
 }
 VOC_MINI = 558

@@ -40,7 +40,7 @@ def test_equals_the_formula(gamma_pos: float, gamma_neg: float, clip: float) -> 
 
 
 def test_value_by_hand() -> None:
-    """p = 1/2: log 2 - 1/2 + 1.25/4, focused by (1/2)^2."""
+    """With p = 1/2: log 2 - 1/2 + 1.25/4, focused by (1/2)^2."""
     loss = PolynomialLoss(gamma_pos=2.0)(torch.zeros(1, 1), torch.ones(1, 1))
     assert loss.item() == pytest.approx((math.log(2) - 0.5 + 0.3125) / 4)
 
