@@ -55,16 +55,16 @@ def main() -> None:
 
     try:
         checkpoint = read_file(args.src)
-        image_size = args.image_size or tbaln.trained_image_size(checkpoint)
-        if image_size is None:
-            raise ValueError(
-                'names no image size in `arch` or `args`; give that of the training: --image-size'
-            )
         released, other_types = tbaln.to_float32(tbaln.unwrap(checkpoint))
         num_classes = tbaln.count_classes(released)
         if args.num_classes_check not in (None, num_classes):
             raise ValueError(
                 f'the checkpoint must have {args.num_classes_check} classes, got {num_classes}'
+            )
+        image_size = args.image_size or tbaln.trained_image_size(checkpoint)
+        if image_size is None:
+            raise ValueError(
+                'names no image size in `arch` or `args`; give that of the training: --image-size'
             )
         model_cfg = Config.fromfile(Path(__file__).resolve().parents[2] / CONFIG).model
         model_cfg.head.num_classes = num_classes
