@@ -7,8 +7,8 @@ package: copy it beside the .onnx file and use it alone::
     classifier = OnnxClassifier('model.onnx')
     classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
 
-Images are decoded and resized by OpenCV, as in training and testing; other libraries decode and
-round some pixels differently, which changes the scores.
+Images are decoded by OpenCV and resized as in training and testing, by OpenCV or Pillow; other
+libraries decode and round some pixels differently, which changes the scores.
 """
 
 import io
@@ -71,16 +71,22 @@ def _check_file(content: bytes, name: str, max_pixels: int) -> None:
         raise ValueError(f'{name}: no whole image, or too large: {error}') from error
 
 
-def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(
+    content: bytes,
+    name: str = 'the image',
+    max_pixels: int = MAX_PIXELS,
+    ignore_orientation: bool = False,
+) -> np.ndarray:
     """Decode an encoded image as the package decodes its training images.
 
     Grey and palette images are expanded, CMYK is converted, 16 bits are scaled to 8, alpha is
-    dropped and the EXIF orientation applied.
+    dropped and the EXIF orientation applied unless ``ignore_orientation``.
 
     Args:
         content: Bytes of the file.
         name: Name of the image in an error.
         max_pixels: Limit of the pixels, checked in the header before decoding.
+        ignore_orientation: Keep the pixels as they are stored.
 
     Returns:
         uint8 (H, W, 3), BGR.
@@ -90,12 +96,23 @@ def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS
     """
     _check_file(content, name, max_pixels)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_orientation else 0)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         raise ValueError(f'{name}: cannot be decoded: {error}') from error
     if image is None:
         raise ValueError(f'{name}: cannot be decoded; save it as 8-bit JPEG or PNG')
     return image
+
+
+def resize_image(
+    image: np.ndarray, width: int, height: int, interpolation: str, backend: str = 'cv2'
+) -> np.ndarray:
+    """Resize uint8 (H, W, 3) by OpenCV, or with ``backend='pillow'`` by Pillow's antialiasing."""
+    if backend == 'pillow':
+        resample = Image.Resampling[interpolation.upper()]
+        return np.array(Image.fromarray(image).resize((width, height), resample))
+    return cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])
 
 
 class OnnxClassifier:
@@ -162,7 +179,12 @@ class OnnxClassifier:
                 is not that of the model and the test pipeline does not resize.
         """
         if not isinstance(image, np.ndarray):
-            image = decode(Path(image).read_bytes(), os.fspath(image), self.max_pixels)
+            image = decode(
+                Path(image).read_bytes(),
+                os.fspath(image),
+                self.max_pixels,
+                self.meta.get('ignore_orientation', False),
+            )
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(
                 'an image array must be uint8 of shape (H, W, 3) in BGR order, got '
@@ -170,11 +192,7 @@ class OnnxClassifier:
             )
         resize = self.meta['resize']
         if resize is not None:
-            image = cv2.resize(
-                image,
-                (resize['width'], resize['height']),
-                interpolation=_INTERPOLATIONS[resize['interpolation']],
-            )
+            image = resize_image(image, **resize)
         size = self.meta['size']
         if size is not None and list(image.shape[:2]) != size:
             raise ValueError(

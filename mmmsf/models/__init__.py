@@ -2,7 +2,7 @@
 
 from .backbones import FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
-from .losses import AsymmetricLoss, MaskedLoss
+from .losses import AsymmetricLoss, MaskedLoss, PolynomialLoss
 from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
@@ -14,5 +14,6 @@ __all__ = [
     'MSFHead',
     'MSFNeck',
     'MaskedLoss',
+    'PolynomialLoss',
     'Query2LabelHead',
 ]

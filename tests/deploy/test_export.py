@@ -215,17 +215,18 @@ def test_a_failing_export_is_one_clear_error(
 def test_pipelines() -> None:
     resize = dict(type='Resize', scale=(32, 16), interpolation='bicubic')
     assert pipeline_resize([LOAD, resize, PACK]) == dict(
-        width=32, height=16, interpolation='bicubic'
+        width=32, height=16, interpolation='bicubic', backend='cv2'
     )
     assert pipeline_resize([LOAD, dict(type='mmpretrain.Resize', scale=8), PACK]) == dict(
-        width=8, height=8, interpolation='bilinear'
+        width=8, height=8, interpolation='bilinear', backend='cv2'
     )
+    assert pipeline_resize([LOAD, dict(resize, backend='pillow'), PACK])['backend'] == 'pillow'
     assert pipeline_resize([dict(type='LoadImageFromFile'), PACK]) is None
     for wrong in (
         [LOAD, dict(type='CenterCrop', crop_size=8), PACK],
         [LOAD, dict(resize, keep_ratio=True), PACK],
         [LOAD, resize, resize, PACK],
-        [LOAD, dict(resize, backend='pillow'), PACK],
+        [LOAD, dict(resize, backend='tifffile'), PACK],
         [dict(type='LoadImageFromFile', imdecode_backend='pillow'), PACK],
         [dict(LOAD, to_float32=True), PACK],
     ):

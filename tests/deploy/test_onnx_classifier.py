@@ -96,6 +96,26 @@ def test_a_file_gets_the_scores_of_the_torch_pipeline(folder: Path, name: str) -
     assert result['scores'] == pytest.approx(expected[order].tolist(), abs=1e-5)
 
 
+def test_pixels_of_the_authors_profile(folder: Path, tmp_path: Path) -> None:
+    """Resized by Pillow and without EXIF rotation, as the checkpoint's test pipeline has it."""
+    resize = dict(type='Resize', scale=(24, 24), interpolation='bilinear', backend='pillow')
+    pipeline = [
+        dict(type='mmmsf.LoadImage', ignore_orientation=True),
+        resize,
+        dict(type='PackInputs'),
+    ]
+    cfg = small_config(pipeline, num_encoder_layers=0, num_decoder_layers=1)
+    checkpoint = write_checkpoint(tmp_path / 'x.pth', cfg)
+    export_onnx(
+        load_model(checkpoint, device='cpu'), tmp_path / 'm.onnx', files=[folder / 'rotated.jpg']
+    )
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        steps = Compose([TRANSFORMS.build(step) for step in pipeline])
+    expected = to_image(steps(dict(img_path=str(folder / 'rotated.jpg'))))[..., ::-1]
+    found = OnnxClassifier(tmp_path / 'm.onnx').prepare(folder / 'rotated.jpg')
+    np.testing.assert_array_equal(found[0].transpose(1, 2, 0), expected)
+
+
 def test_an_array_is_bgr_as_a_decoded_file_is(folder: Path) -> None:
     classifier = OnnxClassifier(folder / 'm.onnx')
     array = decode((folder / 'rgb.png').read_bytes())
