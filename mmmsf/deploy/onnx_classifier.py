@@ -6,6 +6,8 @@ package: copy it beside the .onnx file and use it alone::
     from onnx_classifier import OnnxClassifier
     classifier = OnnxClassifier('model.onnx')
     classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
+    for result in classifier.predict_many(paths):  # reads ahead in a thread of its own
+        print(result)
 
 Images are decoded by OpenCV and resized as in training and testing, by OpenCV or Pillow; other
 libraries decode and round some pixels differently, which changes the scores.
@@ -15,6 +17,9 @@ import io
 import json
 import os
 import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +120,9 @@ def resize_image(
     return cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])
 
 
+ImageSource = str | os.PathLike | np.ndarray
+
+
 class OnnxClassifier:
     """Run a model of ``tools/deployment/export_onnx.py`` with its classes and thresholds.
 
@@ -164,7 +172,7 @@ class OnnxClassifier:
         self.classes: list[str] = self.meta['classes']
         self.thresholds = np.array(self.meta['thresholds'], np.float32)
 
-    def prepare(self, image: str | os.PathLike | np.ndarray) -> np.ndarray:
+    def prepare(self, image: ImageSource) -> np.ndarray:
         """Read and resize one image.
 
         Args:
@@ -201,17 +209,59 @@ class OnnxClassifier:
             )
         return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
 
-    def __call__(self, image: str | os.PathLike | np.ndarray) -> dict[str, Any]:
+    def __call__(self, image: ImageSource) -> dict[str, Any]:
         """Predict one image; its forms and the errors are those of :meth:`prepare`.
 
         Returns:
             ``labels``: names whose score is at least their threshold, highest score first;
             ``scores``: scores of the labels; ``all_scores``: float32 (K,).
         """
-        scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
+        return self._decide(self.prepare(image))
+
+    def _decide(self, inputs: np.ndarray) -> dict[str, Any]:
+        scores = self.session.run(None, {'images': inputs})[0][0]
         order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]
         return dict(
             labels=[self.classes[k] for k in order],
             scores=[float(scores[k]) for k in order],
             all_scores=scores,
         )
+
+    def predict_many(
+        self, images: Iterable[ImageSource], readers: int = 1, ahead: int = 16
+    ) -> Iterator[dict[str, Any]]:
+        """Predict images while threads of their own read, decode and resize the next ones.
+
+        Args:
+            images: Images as :meth:`prepare` takes them.
+            readers: Number of threads that read images.
+            ahead: Number of images that are read ahead, which bounds the memory.
+
+        Yields:
+            The result of each image, in order, as :meth:`__call__` returns it; for an image that
+            cannot be used ``{'error': message}``.
+
+        Raises:
+            ValueError: ``readers`` or ``ahead`` is below 1.
+        """
+        for name, value in (('readers', readers), ('ahead', ahead)):
+            if value < 1:
+                raise ValueError(f'`{name}` must be at least 1, got {value}')
+        waiting: deque[Future[np.ndarray]] = deque()
+        pool = ThreadPoolExecutor(readers)
+        try:
+            for image in images:
+                waiting.append(pool.submit(self.prepare, image))
+                if len(waiting) > ahead:
+                    yield self._finish(waiting.popleft())
+            while waiting:
+                yield self._finish(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _finish(self, read: Future[np.ndarray]) -> dict[str, Any]:
+        try:
+            inputs = read.result()
+        except (OSError, ValueError) as error:
+            return dict(error=str(error))
+        return self._decide(inputs)

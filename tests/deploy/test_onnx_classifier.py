@@ -178,6 +178,40 @@ def test_bad_files_are_refused(folder: Path, tmp_path: Path) -> None:
         classifier(tmp_path / 'none.png')
 
 
+def test_many_images_keep_their_order(folder: Path, tmp_path: Path) -> None:
+    classifier = OnnxClassifier(folder / 'm.onnx', threads=1)
+    (tmp_path / 'text.png').write_bytes(b'hello')
+    images = [*(folder / name for name in KINDS), tmp_path / 'text.png', folder / 'rgb.png']
+    for readers, ahead in ((1, 1), (3, 2), (2, 50)):
+        results = list(classifier.predict_many(iter(images), readers, ahead))
+        assert len(results) == len(images) and 'text.png' in results[-2]['error']
+        for image, result in zip(images, results, strict=True):
+            if 'error' not in result:
+                expected = classifier(image)
+                assert result['labels'] == expected['labels']
+                np.testing.assert_array_equal(result['all_scores'], expected['all_scores'])
+    assert list(classifier.predict_many([])) == []
+    for wrong in (dict(readers=0), dict(ahead=0)):
+        with pytest.raises(ValueError, match='must be at least 1, got 0'):
+            next(classifier.predict_many(images, **wrong))
+
+
+def test_reading_ahead_is_bounded_and_stops_with_the_caller(folder: Path) -> None:
+    asked = []
+
+    def images():
+        for name in KINDS * 3:
+            asked.append(name)
+            yield folder / name
+
+    results = OnnxClassifier(folder / 'm.onnx', threads=1).predict_many(images(), ahead=4)
+    next(results)
+    next(results)
+    assert len(asked) == 6  # two done, four ahead
+    results.close()
+    assert len(asked) == 6
+
+
 def rewrite(folder: Path, out: Path, meta: dict[str, Any] | None) -> Path:
     proto = onnx.load(folder / 'm.onnx')
     stored = json.loads({p.key: p.value for p in proto.metadata_props}[META_KEY])
