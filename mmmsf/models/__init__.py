@@ -1,6 +1,6 @@
 """Model components: backbones, necks, heads, losses and the plain layers they are made of."""
 
-from .backbones import FrozenTIMMBackbone
+from .backbones import FeatureInput, FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import AsymmetricLoss, MaskedLoss, PolynomialLoss
 from .necks import MSFNeck
@@ -9,6 +9,7 @@ from .tta import AverageScoreTTA
 __all__ = [
     'AsymmetricLoss',
     'AverageScoreTTA',
+    'FeatureInput',
     'FrozenTIMMBackbone',
     'MLDecoderHead',
     'MSFHead',

@@ -1,9 +1,9 @@
 """Cache of decoded images: the results of a pipeline's first, deterministic steps.
 
-A file is named by the hash of its images' bytes and of the steps, so it cannot be stale, and path and
-date of the images do not matter. One process writes it, atomically; processes that need the same file
-meanwhile wait for its lock and map it, as all later ones do, so that they share its pages. It holds
-pixels and JSON (reading runs no code) and may be deleted at any time.
+A file is named by the hash of its images' bytes and of the steps, so it cannot be stale, and path
+and date of the images do not matter. One process writes it, atomically; others that need it
+meanwhile wait for its lock. All map it and share its pages. It holds pixels and JSON (reading runs
+no code) and may be deleted at any time.
 """
 
 import hashlib
@@ -118,7 +118,8 @@ class CachedImages:
         size = int(np.prod(shape)) * dtype.itemsize
         image = self.content[start : start + size].view(dtype).reshape(shape).copy()
         # pipelines set tuples, which JSON knows as lists
-        return dict({k: tuple(v) if isinstance(v, list) else v for k, v in results.items()}, img=image)
+        found = {key: tuple(x) if isinstance(x, list) else x for key, x in results.items()}
+        return dict(found, img=image)
 
 
 class MappedImages(CachedImages):
@@ -150,9 +151,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def cached_images(
-    paths: Sequence[str], steps: Sequence[Callable], where: str
-) -> CachedImages:
+def cached_images(paths: Sequence[str], steps: Sequence[Callable], where: str) -> CachedImages:
     """Return the images after the first steps of a pipeline, computed once.
 
     Args:
