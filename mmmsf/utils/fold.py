@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,8 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], object]) -> int:
     pairs = _conv_bn_pairs(model, run)
     new: dict[nn.Module, nn.Module] = {}
     for conv, norm in pairs:
-        new[conv], new[norm] = fuse_conv_bn_eval(conv, norm), _rest(norm)
+        new[conv] = fuse_conv_bn_eval(cast(nn.Conv2d, conv), norm)
+        new[norm] = _rest(norm)
     for module in list(model.modules()):
         for name, child in list(module._modules.items()):
             if child in new:
