@@ -10,7 +10,8 @@ model = dict(
 
 max_epochs = 8
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-2, weight_decay=1e-2), clip_grad=dict(max_norm=5.0))
+    type='mmmsf.AmpOptimWrapper', optimizer=dict(type='AdamW', lr=1e-2, weight_decay=1e-2),
+    clip_grad=dict(max_norm=5.0))
 param_scheduler = dict(
     type='mmmsf.OneCycleLR', pct_start=0.2, by_epoch=True, begin=0, end=max_epochs,
     convert_to_iter_based=True)

