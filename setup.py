@@ -11,7 +11,7 @@ from setuptools.command.develop import develop
 from setuptools.command.editable_wheel import editable_wheel
 
 ROOT = Path(__file__).resolve().parent
-MIM_SOURCES = ('tools', 'configs')
+MIM_SOURCES = {'tools': 'tools', 'configs': 'configs', 'model-index.yml': 'configs/model-index.yml'}
 EXPORT = ['onnx>=1.16', 'onnxscript>=0.3', 'onnxruntime>=1.20']
 
 
@@ -25,9 +25,9 @@ def read_version() -> str:
 
 
 def fill_mim(target: Path, link: bool) -> None:
-    """Link or copy tools and configs to ``target``."""
+    """Link or copy tools, configs and their index to ``target``."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in MIM_SOURCES:
+    for name, source in MIM_SOURCES.items():
         place = target / name
         if place.is_symlink() or place.is_file():
             place.unlink()
@@ -35,11 +35,14 @@ def fill_mim(target: Path, link: bool) -> None:
             shutil.rmtree(place)
         if link:
             try:
-                os.symlink(os.path.relpath(ROOT / name, target), place)
+                os.symlink(os.path.relpath(ROOT / source, target), place)
                 continue
             except OSError:  # no symbolic links on this file system or for this account
                 pass
-        shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
+        if (ROOT / source).is_file():
+            shutil.copyfile(ROOT / source, place)
+        else:
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns('__pycache__'))
 
 
 class BuildWithMim(build_py):

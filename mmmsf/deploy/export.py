@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from mmmsf.checkpoint.loading import LoadedModel
 from mmmsf.utils.fold import fold_batch_norms
@@ -105,25 +109,20 @@ def describe(
     )
 
 
-def _trace(
-    graph: ScoreModel, size: tuple[int, int], any_size: bool, opset: int, path: Path
-) -> None:
-    """Export with folded batch norms, a dynamic batch and no output on stdout."""
-    dims = {0: torch.export.Dim.DYNAMIC}
-    if any_size:
-        dims |= {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    images = torch.rand(2, 3, *size) * 255
-    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        # the run fills caches as well, which tracing cannot
-        fold_batch_norms(graph, lambda: graph(images))
+def _export(
+    graph: nn.Module, images: Tensor, free: Sequence[int], opset: int, path: Path
+) -> ExportedProgram:
+    """Export for images of which the axes ``free`` are dynamic; return the traced program."""
+    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):  # the exporter prints
+        graph(images)  # fills caches, which tracing cannot
         try:
-            torch.onnx.export(
+            program = torch.onnx.export(
                 graph,
                 (images,),
                 str(path),
                 dynamo=True,
                 opset_version=opset,
-                dynamic_shapes=(dims,),
+                dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in free},),
                 input_names=['images'],
                 output_names=['scores'],
                 external_data=False,
@@ -131,11 +130,51 @@ def _trace(
             )
         except Exception as error:  # the exporter raises many types, with pages of text
             cause = str(error.__cause__ or error).strip().splitlines() or ['']
+            size, remedy = ('any', '; try a fixed size') if 2 in free else ('a fixed', '')
             raise ValueError(
-                f"torch's exporter cannot export this model with {'any' if any_size else 'a fixed'}"
-                f' image size and opset {opset} ({cause[0][:300]})'
-                + ('; try a fixed size' if any_size else '')
+                f"torch's exporter cannot export this model with {size} image size and opset "
+                f'{opset} ({cause[0][:300]}){remedy}'
             ) from error
+    assert program is not None
+    return program.exported_program
+
+
+def _keeps_batch(program: ExportedProgram, graph: nn.Module, images: Tensor) -> bool:
+    """Return True if the program gives the scores of one and of three images as the model does.
+
+    Some models compute the batch size by Python numbers, which tracing makes a constant.
+    """
+    module = program.module()
+    for count in (1, 3):
+        part = images[:1].expand(count, -1, -1, -1) * torch.rand(count, 1, 1, 1)
+        with torch.no_grad():
+            expected = graph(part)
+            try:
+                got = module(part)
+            except Exception:  # a shape that the program did not foresee
+                return False
+        if got.shape != expected.shape or not torch.allclose(got, expected, rtol=0, atol=1e-4):
+            return False
+    return True
+
+
+def _trace(graph: nn.Module, size: tuple[int, int], any_size: bool, opset: int, path: Path) -> bool:
+    """Export with folded batch norms and, where the model allows it, a dynamic batch.
+
+    Returns:
+        True for a dynamic batch, False for single images.
+    """
+    images = torch.rand(2, 3, *size) * 255
+    with torch.no_grad():
+        fold_batch_norms(graph, lambda: graph(images))
+    sides = (2, 3) if any_size else ()
+    try:
+        if _keeps_batch(_export(graph, images, (0, *sides), opset, path), graph, images):
+            return True
+    except ValueError:  # raised again below if the batch is not its reason
+        pass
+    _export(graph, images[:1], sides, opset, path)
+    return False
 
 
 def _finish(path: Path, meta: dict[str, Any]) -> None:
@@ -157,11 +196,11 @@ def _finish(path: Path, meta: dict[str, Any]) -> None:
             del item.metadata_props[:]
     for node in proto.graph.node:
         node.doc_string = ''
-    axes = ('batch', None, 'height', 'width')
-    for dim, name in zip(proto.graph.input[0].type.tensor_type.shape.dim, axes, strict=True):
-        if name is not None and not dim.dim_value:
-            dim.dim_param = name
-    proto.graph.output[0].type.tensor_type.shape.dim[0].dim_param = 'batch'
+    axes = ('batch', 'channels', 'height', 'width')
+    for tensor in (proto.graph.input[0], proto.graph.output[0]):
+        for dim, name in zip(tensor.type.tensor_type.shape.dim, axes, strict=False):
+            if not dim.dim_value:
+                dim.dim_param = name
     onnx.helper.set_model_props(proto, {META_KEY: json.dumps(meta)})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
@@ -179,7 +218,9 @@ def export_onnx(
     """Write a model as ONNX: ``images`` (B, 3, H, W) in, ``scores`` (B, K) out.
 
     ``images`` is float32, RGB, 0 to 255; normalisation and sigmoid are part of the graph. The batch
-    size is dynamic. The entry ``mmmsf`` of the file's metadata is the JSON of :func:`describe`.
+    size is dynamic, except for backbones that make it a constant when traced, such as
+    ``SwinTransformer``: their file takes one image at a time, which is logged. The entry ``mmmsf``
+    of the file's metadata is the JSON of :func:`describe`.
 
     Args:
         loaded: Model, on the CPU.
@@ -192,7 +233,8 @@ def export_onnx(
         files: Images for the check; by default the first of the config's test set.
 
     Returns:
-        The metadata, and the largest difference of a score as ``difference`` (None if not checked).
+        The metadata, with ``batch`` (None for any, else 1), and the largest difference of a score
+        as ``difference`` (None if not checked).
 
     Raises:
         ValueError: The model or its test pipeline cannot be exported, or the check fails.
@@ -212,11 +254,21 @@ def export_onnx(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / 'model.onnx'
-        _trace(ScoreModel(loaded.model, dynamic_size), size, dynamic_size, opset, draft)
+        graph = ScoreModel(loaded.model, dynamic_size)
+        any_batch = _trace(graph, size, dynamic_size, opset, draft)
+        meta['batch'] = None if any_batch else 1
+        if not any_batch:
+            print_log(
+                f'{path} takes one image at a time: {type(loaded.model.backbone).__name__} makes '
+                'the batch size a constant when it is traced',
+                logger='current',
+                level=logging.WARNING,
+            )
         _finish(draft, meta)
         difference = None
         if check:
             sizes = [size, other_size(size)] if dynamic_size else [size]
-            difference = max(check_onnx(draft, loaded.model, images, x) for x in sizes)
+            counts = (1, len(images)) if any_batch else (1,)
+            difference = max(check_onnx(draft, loaded.model, images, x, counts) for x in sizes)
         os.replace(draft, path)
     return dict(**meta, difference=difference)

@@ -34,15 +34,17 @@ def check_onnx(
     model: ImageClassifier,
     images: Sequence[NDArray[np.uint8]],
     size: tuple[int, int],
+    counts: Sequence[int],
     tolerance: float = 1e-4,
 ) -> float:
-    """Compare at batch 1 and with all images at once.
+    """Compare the scores of one image size.
 
     Args:
         path: ONNX file.
         model: Classifier, on the CPU.
         images: BGR images (H, W, 3); those of another size are resized.
         size: (height, width) to compare at.
+        counts: Batch sizes to compare at, of the first images.
         tolerance: Largest allowed difference of a score.
 
     Returns:
@@ -57,7 +59,7 @@ def check_onnx(
     height, width = size
     batch = np.stack([mmcv.imresize(image, (width, height)) for image in images])
     worst = 0.0
-    for part in (batch[:1], batch):
+    for part in (batch[:count] for count in counts):
         try:
             got = session.run(None, {'images': onnx_input(part)})[0]
         except Exception as error:  # onnxruntime has a type for each way to fail

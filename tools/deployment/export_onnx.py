@@ -72,13 +72,14 @@ def main() -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing written: {error}') from error
     size = 'any size' if meta['size'] is None else f'{meta["size"][0]} x {meta["size"][1]} px'
+    batch = 'any batch' if meta['batch'] is None else 'one image at a time'
     checked = (
         'not checked'
         if meta['difference'] is None
         else f'scores equal to the torch model within {meta["difference"]:.1e}'
     )
     print(
-        f'{args.out}: {len(meta["classes"])} classes, {size}, '
+        f'{args.out}: {len(meta["classes"])} classes, {size}, {batch}, '
         f'{Path(args.out).stat().st_size:,} bytes; {checked}'
     )
 
