@@ -6,7 +6,7 @@ package: copy it beside the .onnx file and use it alone::
     from onnx_classifier import OnnxClassifier
     classifier = OnnxClassifier('model.onnx')
     classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
-    for result in classifier.predict_many(paths):  # reads ahead in a thread of its own
+    for result in classifier.predict_many(paths):  # in threads, in order
         print(result)
 
 Images are decoded by OpenCV and resized as in training and testing, by OpenCV or Pillow; other
@@ -216,10 +216,7 @@ class OnnxClassifier:
             ``labels``: names whose score is at least their threshold, highest score first;
             ``scores``: scores of the labels; ``all_scores``: float32 (K,).
         """
-        return self._decide(self.prepare(image))
-
-    def _decide(self, inputs: np.ndarray) -> dict[str, Any]:
-        scores = self.session.run(None, {'images': inputs})[0][0]
+        scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
         order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]
         return dict(
             labels=[self.classes[k] for k in order],
@@ -228,40 +225,42 @@ class OnnxClassifier:
         )
 
     def predict_many(
-        self, images: Iterable[ImageSource], readers: int = 1, ahead: int = 16
+        self, images: Iterable[ImageSource], workers: int = 2, ahead: int = 16
     ) -> Iterator[dict[str, Any]]:
-        """Predict images while threads of their own read, decode and resize the next ones.
+        """Predict images in threads, so that one is decoded while the network runs on another.
+
+        For the most images per second take a classifier with ``threads=1`` and a worker a core:
+        the threads of one prediction wait for each other, those of two predictions do not.
 
         Args:
             images: Images as :meth:`prepare` takes them.
-            readers: Number of threads that read images.
-            ahead: Number of images that are read ahead, which bounds the memory.
+            workers: Number of threads that read and predict images.
+            ahead: Number of images in work or done ahead of the caller, which bounds the memory.
 
         Yields:
             The result of each image, in order, as :meth:`__call__` returns it; for an image that
             cannot be used ``{'error': message}``.
 
         Raises:
-            ValueError: ``readers`` or ``ahead`` is below 1.
+            ValueError: ``workers`` or ``ahead`` is below 1.
         """
-        for name, value in (('readers', readers), ('ahead', ahead)):
+        for name, value in (('workers', workers), ('ahead', ahead)):
             if value < 1:
                 raise ValueError(f'`{name}` must be at least 1, got {value}')
-        waiting: deque[Future[np.ndarray]] = deque()
-        pool = ThreadPoolExecutor(readers)
+        waiting: deque[Future[dict[str, Any]]] = deque()
+        pool = ThreadPoolExecutor(workers)
         try:
             for image in images:
-                waiting.append(pool.submit(self.prepare, image))
+                waiting.append(pool.submit(self._result_or_error, image))
                 if len(waiting) > ahead:
-                    yield self._finish(waiting.popleft())
+                    yield waiting.popleft().result()
             while waiting:
-                yield self._finish(waiting.popleft())
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _finish(self, read: Future[np.ndarray]) -> dict[str, Any]:
+    def _result_or_error(self, image: ImageSource) -> dict[str, Any]:
         try:
-            inputs = read.result()
+            return self(image)
         except (OSError, ValueError) as error:
             return dict(error=str(error))
-        return self._decide(inputs)

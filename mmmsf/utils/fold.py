@@ -7,24 +7,23 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def _conv_bn_pairs(
-    model: nn.Module, run: Callable[[], object]
-) -> list[tuple[nn.Module, _BatchNorm]]:
+def _conv_bn_pairs(model: nn.Module, run: Callable[[], object]) -> list[tuple[_ConvNd, _BatchNorm]]:
     """Find the batch norms whose input is the unchanged output of a convolution.
 
     A pair counts if each of the two is called once in ``run``. The order of registration is no
     evidence: a block may register a convolution and then the norm that precedes it.
     """
-    made: dict[int, tuple[Tensor, int, nn.Module]] = {}  # the tensor is kept, so its id is its own
+    made: dict[int, tuple[Tensor, int, _ConvNd]] = {}  # the tensor is kept, so its id is its own
     calls: Counter[nn.Module] = Counter()
-    pairs: list[tuple[nn.Module, _BatchNorm]] = []
+    pairs: list[tuple[_ConvNd, _BatchNorm]] = []
 
-    def after_conv(conv: nn.Module, args: Any, output: Tensor) -> None:
+    def after_conv(conv: _ConvNd, args: Any, output: Tensor) -> None:
         calls[conv] += 1
         made[id(output)] = output, output._version, conv
 

@@ -182,8 +182,8 @@ def test_many_images_keep_their_order(folder: Path, tmp_path: Path) -> None:
     classifier = OnnxClassifier(folder / 'm.onnx', threads=1)
     (tmp_path / 'text.png').write_bytes(b'hello')
     images = [*(folder / name for name in KINDS), tmp_path / 'text.png', folder / 'rgb.png']
-    for readers, ahead in ((1, 1), (3, 2), (2, 50)):
-        results = list(classifier.predict_many(iter(images), readers, ahead))
+    for workers, ahead in ((1, 1), (3, 2), (2, 50)):
+        results = list(classifier.predict_many(iter(images), workers, ahead))
         assert len(results) == len(images) and 'text.png' in results[-2]['error']
         for image, result in zip(images, results, strict=True):
             if 'error' not in result:
@@ -191,12 +191,12 @@ def test_many_images_keep_their_order(folder: Path, tmp_path: Path) -> None:
                 assert result['labels'] == expected['labels']
                 np.testing.assert_array_equal(result['all_scores'], expected['all_scores'])
     assert list(classifier.predict_many([])) == []
-    for wrong in (dict(readers=0), dict(ahead=0)):
+    for wrong in (dict(workers=0), dict(ahead=0)):
         with pytest.raises(ValueError, match='must be at least 1, got 0'):
             next(classifier.predict_many(images, **wrong))
 
 
-def test_reading_ahead_is_bounded_and_stops_with_the_caller(folder: Path) -> None:
+def test_work_ahead_is_bounded_and_stops_with_the_caller(folder: Path) -> None:
     asked = []
 
     def images():

@@ -39,10 +39,10 @@ def parse_args() -> argparse.Namespace:
         '--threads', type=int, default=1, help='threads of the network (default: %(default)s)'
     )
     parser.add_argument(
-        '--readers', type=int, default=1, help='threads that read images (default: %(default)s)'
+        '--workers', type=int, default=2, help='images at once (default: %(default)s)'
     )
     args = parser.parse_args()
-    for name in ('num_images', 'rounds', 'threads', 'readers'):
+    for name in ('num_images', 'rounds', 'threads', 'workers'):
         if getattr(args, name) < 1:
             parser.error(
                 f'--{name.replace("_", "-")} must be at least 1, got {getattr(args, name)}'
@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def ways(classifier: 'OnnxClassifier', files: list[Path], readers: int) -> dict[str, Callable]:
+def ways(classifier: 'OnnxClassifier', files: list[Path], workers: int) -> dict[str, Callable]:
     """Return the ways to label the files, and the parts of the way."""
     prepared = [classifier.prepare(file) for file in files[:16]]
 
@@ -62,7 +62,7 @@ def ways(classifier: 'OnnxClassifier', files: list[Path], readers: int) -> dict[
         'read, decode, resize': lambda: [classifier.prepare(file) for file in files],
         'network': network,
         'one after the other': lambda: [classifier(file) for file in files],
-        f'predict_many, {readers} reading': lambda: list(classifier.predict_many(files, readers)),
+        f'predict_many, {workers} workers': lambda: list(classifier.predict_many(files, workers)),
     }
 
 
@@ -93,7 +93,7 @@ def main() -> None:
     tasks = {
         (Path(model).name, way): task
         for model in args.models
-        for way, task in ways(OnnxClassifier(model, args.threads), files, args.readers).items()
+        for way, task in ways(OnnxClassifier(model, args.threads), files, args.workers).items()
     }
     print(describe_run(['python', *sys.argv], 'cpu') + ' before')
     times = measure(tasks, args.rounds)

@@ -52,7 +52,7 @@ def test_rates_of_the_whole_way_and_its_parts(tmp_path: Path) -> None:
         'read, decode, resize',
         'network',
         'one after the other',
-        'predict_many, 1 reading',
+        'predict_many, 2 workers',
     ]
     assert all(row[1] == f'{(tmp_path / "m.onnx").stat().st_size:,}' for row in rows)
     assert all(float(row[3].split()[0]) > 0 for row in rows)
