@@ -20,6 +20,8 @@ import torch.distributed as dist
 import torchvision
 from torch import Tensor, nn
 
+from mmmsf.checkpoint.files import read_file
+
 NUM_CLASSES = 80
 
 
@@ -72,7 +74,8 @@ def evaluate(args: argparse.Namespace) -> None:
     model = TBALN(settings)
     loader = distributedsampler(settings, *get_datasets(settings))[1]
     if args.checkpoint.exists():
-        model.load_state_dict(torch.load(args.checkpoint, weights_only=True)['state_dict'])
+        state = read_file(args.checkpoint)['state_dict']
+        model.load_state_dict({name.removeprefix('module.'): x for name, x in state.items()})
     else:
         draw_weights(model, next(iter(loader))[0])
         torch.save(
