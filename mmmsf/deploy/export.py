@@ -135,7 +135,7 @@ def _export(
                 f"torch's exporter cannot export this model with {size} image size and opset "
                 f'{opset} ({cause[0][:300]}){remedy}'
             ) from error
-    assert program is not None
+    assert program is not None and program.exported_program is not None
     return program.exported_program
 
 

@@ -269,7 +269,6 @@ def test_torch_compile(tmp_path: Path) -> None:
         assert_close(torch.compile(graph)(images), graph(images), rtol=0, atol=1e-5)
 
 
-<<<<<<< HEAD
 @pytest.mark.slow
 def test_norms_of_timm_keep_their_activation(tmp_path: Path, images: list[str]) -> None:
     pytest.importorskip('timm')
@@ -286,7 +285,8 @@ def test_norms_of_timm_keep_their_activation(tmp_path: Path, images: list[str]) 
     loaded = make_model(tmp_path, cfg, trained=False)
     meta = export_onnx(loaded, tmp_path / 'm.onnx', files=images)
     assert meta['difference'] <= 1e-4
-=======
+
+
 class MeanColor(torch.nn.Module):
     """A model whose batch size is a Python number, as in Swin's window_reverse, or is not."""
 
@@ -337,4 +337,3 @@ def test_every_backbone_exports_with_the_batch_that_it_allows(
         pictures = batch((64, 64), count)
         got = session.run(None, {'images': onnx_input(pictures)})[0]
         assert_close(got, torch_scores(loaded.model, pictures), rtol=0, atol=1e-5)
->>>>>>> right
