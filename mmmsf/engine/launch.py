@@ -41,6 +41,14 @@ def set_optimizer_defaults(cfg: Config) -> None:
         optimizer.fused = True
 
 
+def set_randomness(cfg: Config, seed: int | None, deterministic: bool) -> None:
+    """Set the seed and deterministic algorithms where the command line names them."""
+    wanted = dict(seed=seed, deterministic=deterministic or None)
+    given = {key: value for key, value in wanted.items() if value is not None}
+    if given:
+        cfg.randomness = {**(cfg.get('randomness') or {}), **given}
+
+
 def set_train_loop(cfg: Config) -> None:
     """Train by epochs with ``mmmsf.ResumableTrainLoop`` unless the config names a loop."""
     train_cfg = cfg.get('train_cfg')

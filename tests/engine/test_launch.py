@@ -73,6 +73,15 @@ def test_fused_adamw_on_a_gpu_unless_the_config_chooses(
     launch.set_optimizer_defaults(Config(dict(optim_wrapper=None)))
 
 
+def test_seed_and_deterministic_work_without_randomness_in_the_config() -> None:
+    cfg = Config(dict())
+    launch.set_randomness(cfg, None, False)
+    assert 'randomness' not in cfg
+    launch.set_randomness(cfg, 3, False)
+    launch.set_randomness(cfg, None, True)
+    assert cfg.randomness == dict(seed=3, deterministic=True)
+
+
 def test_compile_keeps_the_options_of_the_config() -> None:
     cfg = Config(dict(custom_hooks=[dict(type='mmmsf.CompileHook', backend='eager')]))
     launch.set_compile(cfg)
