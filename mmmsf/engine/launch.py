@@ -124,7 +124,8 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config names, by default MMEngine's, with the target check."""
-    cfg.setdefault('default_hooks', {}).setdefault('targets', dict(type='mmmsf.TargetCheckHook'))
+    targets = dict(targets=dict(type='mmmsf.TargetCheckHook'))
+    cfg.default_hooks = {**targets, **(cfg.get('default_hooks') or {})}
     if cfg.get('randomness', {}).get('deterministic'):
         # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')

@@ -186,3 +186,11 @@ def test_default_tta_averages_the_image_and_its_mirror_image() -> None:
     (merged,) = model.merge_preds([views])
     torch.testing.assert_close(merged.pred_score, torch.tensor([0.8, 0.4, 0.3]))
     assert merged.pred_label.tolist() == [0]
+
+
+def test_every_run_checks_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(launch.Runner, 'from_cfg', lambda cfg: seen.append(cfg.default_hooks))
+    launch.build_runner(Config(dict()))
+    launch.build_runner(Config(dict(default_hooks=dict(targets=None))))
+    assert [hooks.targets for hooks in seen] == [dict(type='mmmsf.TargetCheckHook'), None]
