@@ -122,6 +122,15 @@ class FastForward(nn.Module):
         self.batch_size = batch_size
         self._prepared = False
 
+    def __getattr__(self, name: str) -> Any:
+        """Look up other attributes, as test-time augmentation does, in the classifier."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == 'module':  # not set yet
+                raise
+            return getattr(self.module, name)
+
     def test_step(self, data: Any) -> list[DataSample]:
         """Predict a batch of the data loader, in MMEngine's interface of a model."""
         return self.predict(data)[0]

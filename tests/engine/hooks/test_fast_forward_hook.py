@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmmsf.checkpoint import build_model
@@ -38,6 +39,12 @@ def test_the_test_loop_alone_sees_the_copy(kind: str) -> None:
     hook.before_test_iter(runner, 0)
     fast = runner.model if kind == 'plain' else outer.module
     assert isinstance(fast, FastForward)
+    if kind == 'tta':
+        views = dict(
+            inputs=[images, images], data_samples=[[DataSample(), DataSample()] for _ in range(2)]
+        )
+        merged = outer.test_step(views)
+        torch.testing.assert_close(merged[0].pred_score, expected[0].pred_score, rtol=0, atol=1e-5)
     for number in range(2):
         samples = fast.test_step(dict(inputs=images))
         hook.before_test_iter(runner, number + 1)
