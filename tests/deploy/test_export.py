@@ -15,8 +15,9 @@ from torch.testing import assert_close
 
 from mmmsf.apis import load_model
 from mmmsf.checkpoint.loading import LoadedModel, build_model
-from mmmsf.deploy.export import META_KEY, _trace, export_onnx, pipeline_resize
+from mmmsf.deploy.export import META_KEY, export_onnx, pipeline_resize
 from mmmsf.deploy.export_check import onnx_input, torch_scores
+from mmmsf.deploy.export_trace import trace_onnx
 from mmmsf.deploy.score_model import AnySizePositions, ScoreModel
 from mmmsf.models.layers import LearnedPositionEncoding
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
@@ -71,7 +72,7 @@ def traced(
 ) -> LoadedModel:
     """The model; its slow export is replaced by a copy of its file."""
     monkeypatch.setattr(
-        'mmmsf.deploy.export._trace',
+        'mmmsf.deploy.export.trace_onnx',
         lambda graph, size, any_size, opset, path: shutil.copy(fixed[1], path),
     )
     return fixed[0]
@@ -287,7 +288,7 @@ def test_a_batch_that_tracing_makes_a_constant_is_one_image(tmp_path: Path, numb
     pytest.importorskip('onnxscript')
     onnxruntime = pytest.importorskip('onnxruntime')
     model = MeanColor(number).eval()
-    assert _trace(model, (8, 8), False, 18, tmp_path / 'm.onnx') is not number
+    assert trace_onnx(model, (8, 8), False, 18, tmp_path / 'm.onnx') is not number
     session = onnxruntime.InferenceSession(str(tmp_path / 'm.onnx'))
     images = torch.rand(3, 3, 8, 8) * 255
     parts = images.split(1) if number else [images]
