@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import LOOPS as ROOT_LOOPS
 from mmengine.registry import METRICS as ROOT_METRICS
+from mmengine.registry import MODEL_WRAPPERS as ROOT_MODEL_WRAPPERS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import PARAM_SCHEDULERS as ROOT_PARAM_SCHEDULERS
@@ -33,6 +34,9 @@ HOOKS = Registry(
     'hook', parent=ROOT_HOOKS, scope=SCOPE, locations=['mmmsf.engine', 'mmmsf.visualization']
 )
 LOOPS = Registry('loop', parent=ROOT_LOOPS, scope=SCOPE, locations=['mmmsf.engine'])
+MODEL_WRAPPERS = Registry(
+    'model_wrapper', parent=ROOT_MODEL_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine']
+)
 OPTIM_WRAPPERS = Registry(
     'optim_wrapper', parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=['mmmsf.engine']
 )

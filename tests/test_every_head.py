@@ -41,6 +41,22 @@ HEADS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str | None]] = {
         dict(type='mmmsf.MSFNeck', in_channels=[32, 64], embed_dims=16),
         'attention',
     ),
+    'msf-ours': (
+        dict(
+            type='mmmsf.MSFHead',
+            profile='ours',
+            pooling_channels=64,
+            **{**TRANSFORMER, 'embed_dims': 32},
+        ),
+        dict(
+            type='mmmsf.MSFNeck',
+            profile='ours',
+            in_channels=[32, 64],
+            embed_dims=32,
+            passthrough=True,
+        ),
+        'attention',
+    ),
     'no decoder': (
         dict(type='mmmsf.MSFHead', num_encoder_layers=0, num_decoder_layers=0, **TRANSFORMER),
         dict(type='mmmsf.MSFNeck', in_channels=[32, 64], embed_dims=16),

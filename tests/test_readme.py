@@ -35,6 +35,12 @@ def commands(mark: str) -> str:
     return text.split(f'<!-- command: {mark} -->\n```bash\n')[1].split('```')[0]
 
 
+def test_the_head_in_the_readme_is_the_tested_one() -> None:
+    source = (ROOT / 'tests/helpers/own_head.py').read_text(encoding='utf-8')
+    _, code = source.split('"""\n', 1)
+    assert code.strip() in (ROOT / 'README.md').read_text(encoding='utf-8')
+
+
 def shell(folder: Path, script: str) -> str:
     environment = dict(
         os.environ,

@@ -39,6 +39,35 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_fast_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a forward pass (``mmmsf.engine.FastOptions``)."""
+    group = parser.add_argument_group('forward pass')
+    group.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: bfloat16, on a GPU without it float16',
+    )
+    group.add_argument(
+        '--compile',
+        action='store_true',
+        help='torch.compile, on a GPU with CUDA graphs; worth its minute for many images',
+    )
+    group.add_argument(
+        '--no-fold', dest='fold', action='store_false', help='keep batch norms as they are'
+    )
+    group.add_argument(
+        '--no-channels-last',
+        dest='channels_last',
+        action='store_false',
+        help='keep the memory layout NCHW',
+    )
+
+
+def fast_options(args: argparse.Namespace) -> dict[str, bool]:
+    """Return the fields of ``mmmsf.engine.FastOptions`` in the arguments."""
+    return {name: getattr(args, name) for name in ('fold', 'channels_last', 'amp', 'compile')}
+
+
 def harden() -> None:
     """Refuse checkpoints that run code when they are loaded, in this process and its children."""
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from _cli import harden
+from _cli import add_fast_arguments, fast_options, harden
 
 CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 USAGE = (
     'predict.py [-h] [CONFIG] CHECKPOINT INPUT [INPUT ...] --out-dir DIR [--attention] '
-    '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE]'
+    '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE] '
+    '[--amp] [--compile] [--no-fold] [--no-channels-last]'
 )
 
 
@@ -58,6 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'
     )
+    add_fast_arguments(parser)
     args = parser.parse_intermixed_args()
     first = args.arguments[0]
     has_config = first == '-' or Path(first).suffix in CONFIG_SUFFIXES
@@ -115,6 +117,7 @@ def main() -> None:
     from mmmsf.apis import MultiLabelInferencer
     from mmmsf.apis.inputs import expand_inputs
     from mmmsf.apis.results import ResultOptions
+    from mmmsf.engine.fast_forward import FastOptions
     from mmmsf.models.heads.attention_maps import check_class_maps
     from mmmsf.utils.printable import printable
 
@@ -122,7 +125,11 @@ def main() -> None:
     try:
         paths = expand_inputs(args.inputs)
         inferencer = MultiLabelInferencer(
-            args.config, args.checkpoint, args.device, thresholds=args.thr
+            args.config,
+            args.checkpoint,
+            args.device,
+            thresholds=args.thr,
+            fast=FastOptions(**fast_options(args)),
         )
         if args.attention:
             check_class_maps(inferencer.model)

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _cli import add_common_arguments, harden, load_config, run_recorded
+from _cli import (
+    add_common_arguments,
+    add_fast_arguments,
+    fast_options,
+    harden,
+    load_config,
+    run_recorded,
+)
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -30,7 +37,6 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         help='write every test image with its correct, missed and false labels',
     )
-    parser.add_argument('--amp', action='store_true', help='test in mixed precision')
     parser.add_argument(
         '--tta',
         action='store_true',
@@ -44,6 +50,7 @@ def parse_args() -> argparse.Namespace:
         'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the '
         'labels of --show-dir and of the contact sheet',
     )
+    add_fast_arguments(parser)
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in OUT_SUFFIXES:
@@ -70,8 +77,7 @@ def _config(args: argparse.Namespace) -> 'Config':
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     cfg.load_from = args.checkpoint
-    if args.amp:
-        cfg.test_cfg.fp16 = True
+    launch.set_fast_forward(cfg, **fast_options(args))
     if args.show_dir is not None:
         launch.set_show_dir(cfg, args.show_dir)
     if args.tta:

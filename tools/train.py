@@ -66,10 +66,7 @@ def train(args: argparse.Namespace) -> None:
                 f'--auto-scale-lr: {args.config} has no `auto_scale_lr=dict(base_batch_size=...)`'
             )
         cfg.auto_scale_lr.enable = True
-    if args.seed is not None:
-        cfg.setdefault('randomness', dict()).seed = args.seed
-    if args.deterministic:
-        cfg.setdefault('randomness', dict()).deterministic = True
+    launch.set_randomness(cfg, args.seed, args.deterministic)
     launch.set_dataloader_defaults(cfg)
     launch.set_optimizer_defaults(cfg)
     launch.set_train_loop(cfg)

@@ -5,5 +5,5 @@ model = dict(
     neck=None,
     head=dict(
         _delete_=True, type='mmmsf.Query2LabelHead', num_classes=10, in_channels=128,
-        embed_dims=64, num_heads=4, feedforward_channels=256,
+        embed_dims=64, num_heads=4, feedforward_channels=256, query_mode='first',
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0), thr=0.5))

@@ -9,13 +9,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmpretrain.apis.base import BaseInferencer
+from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
 from mmmsf.checkpoint.loading import LoadedModel
-from mmmsf.models.heads.attention_maps import check_class_maps, predict_with_maps
+from mmmsf.engine.fast_forward import FastForward, FastOptions
+from mmmsf.models.heads.attention_maps import check_class_maps
 from mmmsf.visualization.attention_geometry import visible_region
 
 from .image_pipeline import ImagePipeline
@@ -47,6 +49,8 @@ class MultiLabelInferencer(BaseInferencer):
         max_pixels: Limit of an image's pixels; the header of a larger image is rejected before
             memory of its size is allocated. By default the limit of ``LoadImage`` in the test
             pipeline, without one 178,956,970.
+        fast: Preparations of the network, by default folded batch norms and channels_last. They are
+            made on a copy at the first prediction; ``loaded.model`` stays as it is.
 
     Raises:
         FileNotFoundError: Config or checkpoint does not exist.
@@ -61,15 +65,21 @@ class MultiLabelInferencer(BaseInferencer):
         device: str | torch.device | None = None,
         thresholds: Thresholds = None,
         max_pixels: int | None = None,
+        fast: FastOptions | None = None,
     ) -> None:
         self.loaded = resolve_model(model, pretrained, device)
-        self.model = self.loaded.model
+        self._fast = FastForward(self.loaded.model, fast or FastOptions())
         self.config = self.loaded.cfg
         self.classes = self.loaded.classes
         self.thresholds = merge_thresholds(self.loaded, thresholds)
         self.visualizer = None
         scope = self.config.get('default_scope') or 'mmpretrain'
         self.pipeline = ImagePipeline(self.loaded.pipeline, scope, max_pixels)
+
+    @property
+    def model(self) -> ImageClassifier:
+        """Network that predicts: the prepared copy from the first prediction on."""
+        return self._fast.module
 
     def __call__(
         self,
@@ -116,6 +126,7 @@ class MultiLabelInferencer(BaseInferencer):
         if options.wants_attention:
             check_class_maps(self.model)
         images = expand_inputs(inputs)
+        self._fast.batch_size = batch_size
         with_bar = track(
             range(0, len(images), batch_size),
             'predict',
@@ -172,7 +183,6 @@ class MultiLabelInferencer(BaseInferencer):
             found.update(zip(indices, results, strict=True))
         return [found[index] for index in range(len(images))]
 
-    @torch.no_grad()
     def forward(
         self, inputs: dict, layer: int | None = None
     ) -> list[tuple[DataSample, list[Tensor] | None]]:
@@ -188,14 +198,7 @@ class MultiLabelInferencer(BaseInferencer):
         Raises:
             ValueError: The head has another number of logits than classes, or no such layer.
         """
-        maps: list[Tensor] = []
-        if layer is None:
-            samples = self.model.test_step(inputs)
-        else:
-            data = self.model.data_preprocessor(inputs, False)
-            samples, maps = predict_with_maps(
-                self.model, data['inputs'], data['data_samples'], layer
-            )
+        samples, maps = self._fast.predict(inputs, layer)
         if samples[0].pred_score.shape != (self.loaded.num_classes,):
             raise ValueError(
                 f'{type(self.model.head).__name__} must give {self.loaded.num_classes} logits for '

@@ -68,5 +68,6 @@ def check_classes(
     if names is None or tuple(names) == tuple(wanted):
         return
     raise ValueError(
-        f'the classes of {source} and of {what} differ: {class_difference(names, wanted)}'
+        f'the classes of {source} and of {what} differ: {class_difference(names, wanted)}; '
+        'set `metainfo=dict(classes=...)` of the data to those of the checkpoint, in its order'
     )

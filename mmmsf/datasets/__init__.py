@@ -2,6 +2,7 @@
 
 from . import transforms
 from .base import MultiLabelData
+from .cached_features import CachedFeatures
 from .categories import COCO_CLASSES, VOC_CLASSES
 from .coco import CocoMultiLabel
 from .csv import CsvMultiLabel
@@ -12,6 +13,7 @@ from .voc import VocMultiLabel
 __all__ = [
     'COCO_CLASSES',
     'VOC_CLASSES',
+    'CachedFeatures',
     'CocoMultiLabel',
     'CsvMultiLabel',
     'ImageReadError',

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from .readers.files import read_text
+from .readers.image_cache import CachedImages, cached_images, leading_steps
 from .readers.packed_labels import LabelItems
 
 FILTER_KEYS = ('filter_empty',)
@@ -31,11 +33,17 @@ def check_filter_cfg(filter_cfg: Mapping[str, Any] | None) -> None:
 
 
 def check_classes(classes: Sequence[str]) -> None:
-    """Refuse an empty or repetitive list of class names.
+    """Refuse a list of class names that is empty or repetitive, or is no list of names.
 
     Raises:
-        ValueError: ``classes`` is empty or repeats a name.
+        ValueError: ``classes`` is a string, is empty, repeats a name or has an entry of another
+            type.
     """
+    if isinstance(classes, str):
+        raise ValueError(f'classes must be a list of names, got {classes!r}; write [{classes!r}]')
+    strange = [name for name in classes if not isinstance(name, str)]
+    if strange:
+        raise ValueError(f'classes must be strings, got also {strange}; put them in quotes')
     if not classes:
         raise ValueError('classes must name at least one class, got none')
     repeated = sorted({name for name in classes if classes.count(name) > 1})
@@ -45,7 +53,11 @@ def check_classes(classes: Sequence[str]) -> None:
 
 def class_difference(one: Sequence[str], other: Sequence[str]) -> list[str] | str:
     """Describe how two lists of class names differ: the names that only one of them has."""
-    return sorted(set(one) ^ set(other)) or 'the same names in another order'
+    names = sorted(set(one) ^ set(other))
+    if names or len(one) != len(other):
+        return names
+    k = next((k for k, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1), 0)
+    return f'the same names in another order, from index {k} on: {one[k]!r} and {other[k]!r}'
 
 
 def read_classes(path: str) -> list[str]:
@@ -55,7 +67,8 @@ def read_classes(path: str) -> list[str]:
         OSError: ``path`` does not exist or cannot be read.
         ValueError: The content is not UTF-8 text, or empty.
     """
-    names = [line.strip() for line in read_text(path, 'class list').splitlines()]
+    remedy = f'name a file with a class a line, or write the names as a list: [{path!r}]'
+    names = [line.strip() for line in read_text(path, 'class list', remedy).splitlines()]
     names = [name for name in names if name]
     if not names:
         raise ValueError(f'{path}: names no class; write one a line')
@@ -118,6 +131,11 @@ class MultiLabelData(BaseDataset):
             stay as all-negative rows.
         max_refetch: Number of other images that may replace one whose pipeline returned None. The
             default 0 replaces nothing: it raises.
+        image_cache: Store of the images after the pipeline's first steps (its loader and the
+            resizes and crops of a fixed size that follow), computed at the start and then shared
+            by epochs and workers: ``'memory'``, or a folder, whose files other processes and later
+            runs share as well. None decodes an image each time. The pixels are the same. A file in
+            the folder is found by the content of the images, all of which is read at the start.
         classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``.
 
     Raises:
@@ -130,11 +148,18 @@ class MultiLabelData(BaseDataset):
         *args: Any,
         filter_cfg: dict | None = None,
         max_refetch: int = 0,
+        image_cache: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self.image_cache = image_cache
+        self._images: CachedImages | None = None
         check_filter_cfg(filter_cfg)
-        if isinstance(kwargs.get('classes'), str):
-            kwargs['classes'] = read_classes(os.path.expanduser(kwargs['classes']))
+        metainfo = kwargs.get('metainfo') or {}
+        for options in (kwargs, metainfo):
+            if isinstance(options.get('classes'), str):
+                names = read_classes(os.path.expanduser(options['classes']))
+                kwargs['metainfo'] = {**metainfo, 'classes': names}
+                kwargs.pop('classes', None)
         super().__init__(*args, filter_cfg=filter_cfg, max_refetch=max_refetch, **kwargs)
 
     def full_init(self) -> None:
@@ -142,8 +167,17 @@ class MultiLabelData(BaseDataset):
         if self._fully_initialized:
             return
         super().full_init()
-        self._metainfo['classes'] = tuple(self._metainfo['classes'])
         check_classes(self._metainfo['classes'])
+        self._metainfo['classes'] = tuple(self._metainfo['classes'])
+        if self.image_cache is not None:
+            self._load_images(self.image_cache)
+
+    def _load_images(self, where: str) -> None:
+        steps = leading_steps(self.pipeline.transforms)
+        paths = [self.get_data_info(i)['img_path'] for i in range(len(self))]
+        self._images = cached_images(paths, steps, where)
+        self._place_of = {path: place for place, path in enumerate(paths)}
+        self._later_steps = Compose(self.pipeline.transforms[len(steps) :])
 
     def filter_data(self) -> Sequence[dict]:
         """Apply ``filter_cfg``, log what it dropped, and refuse an empty result."""
@@ -196,7 +230,10 @@ class MultiLabelData(BaseDataset):
         """
         info = self.get_data_info(idx)
         path = info['img_path']
-        data = self.pipeline(info)
+        if self._images is None:
+            data = self.pipeline(info)
+        else:
+            data = self._later_steps({**info, **self._images[self._place_of[path]]})
         if data is None and (self.test_mode or self.max_refetch == 0):
             raise RuntimeError(
                 f'the pipeline returned None for {path} (sample {idx}); repair '

@@ -57,6 +57,8 @@ class CocoMultiLabel(MultiLabelData):
         cache_dir: Folder of the cache, shared by all sets and processes; None for no cache. By
             default ``$MMMSF_CACHE_DIR``, else ``mmmsf`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
             Files of less than 1 MiB are not cached.
+        sizes: False to read no boxes and areas, for files where they are not valid. Then there is
+            no size-aware AP.
         serialize_data: Has no effect; the labels are kept in a few arrays in any case.
         data_root, data_prefix, filter_cfg, ...: As in ``MultiLabelData``.
 
@@ -66,7 +68,10 @@ class CocoMultiLabel(MultiLabelData):
             categories are not the configured classes.
     """
 
-    def __init__(self, *args: Any, cache_dir: str | None = 'default', **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, cache_dir: str | None = 'default', sizes: bool = True, **kwargs: Any
+    ) -> None:
+        self.sizes = sizes
         self.cache_dir = default_cache_dir() if cache_dir == 'default' else cache_dir
         super().__init__(*args, **kwargs)
 
@@ -74,7 +79,12 @@ class CocoMultiLabel(MultiLabelData):
         """Read ``ann_file`` into the items that ``MultiLabelData`` describes."""
         path = self.ann_file
         content = read_content(path, 'annotation file', 'check data_root and ann_file')
-        table = cached_table(content, lambda: parse_table(path, content), self.cache_dir)
+        table = cached_table(
+            content,
+            lambda: parse_table(path, content, self.sizes),
+            self.cache_dir,
+            variant='' if self.sizes else '-no-sizes',
+        )
         classes = match_classes(path, table.classes, self._metainfo.get('classes'))
         self._metainfo['classes'] = tuple(classes)
         self.serialize_data = False  # LabelItems is as packed as MMEngine's pickles, or more

@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import mmengine.fileio as fileio
 from mmengine.fileio import join_path
+from mmengine.logging import print_log
 
 from mmmsf.registry import DATASETS
 
@@ -20,6 +22,7 @@ from .readers.voc_xml import (
 )
 
 DIFFICULT_POLICIES = ('ignore', 'negative', 'positive')
+MISSING_XML_POLICIES = ('error', 'negative')
 
 
 def voc_labels(
@@ -61,9 +64,10 @@ class VocMultiLabel(MultiLabelData):
     """Read a folder in PASCAL VOC's layout; the labels of an image are the names of its objects.
 
     The images of ``ImageSets/Main/<split>.txt`` are at ``JPEGImages/<id>.jpg`` (own data may also
-    have .jpeg or .png) and their objects in ``Annotations/<id>.xml``. Images keep the order of
-    the list. VOC 2007 has 5,011 images in trainval and 4,952 in test; VOC 2012 has 11,540 in
-    trainval (5,717 train, 5,823 val) and 10,991 in test, whose labels are not public.
+    have .jpeg, .png, .bmp, .webp, .tif or .tiff) and their objects in ``Annotations/<id>.xml``.
+    Images keep the order of the list. VOC 2007 has 5,011 images in trainval and 4,952 in test; VOC
+    2012 has 11,540 in trainval (5,717 train, 5,823 val) and 10,991 in test, whose labels are not
+    public.
 
     Args:
         data_root: Folder of one year, such as ``data/VOCdevkit/VOC2007``.
@@ -74,6 +78,10 @@ class VocMultiLabel(MultiLabelData):
             positive.
         labelled: False for a split without public labels; no XML file is read then, and every
             class of every image is ignored.
+        missing_xml: Policy for an image without XML file among others that have one: 'error', or
+            'negative' for an example without any class, for which labelling tools write no file.
+        sizes: False to read no boxes: for annotations whose boxes are not valid. Then there is no
+            size-aware AP.
         classes, metainfo: Class names in the order of their indices, for own data; VOC's 20 by
             default.
         filter_cfg, pipeline, ...: As in ``MultiLabelData``.
@@ -81,8 +89,8 @@ class VocMultiLabel(MultiLabelData):
     Raises:
         FileNotFoundError: The list of the split, the image folder, or the image or XML file of a
             listed id is missing.
-        ValueError: ``difficult`` or ``split`` is out of range, a list or XML file is not valid,
-            or the class of an object is not configured.
+        ValueError: ``difficult``, ``missing_xml`` or ``split`` is out of range, a list or XML file
+            is not valid, or the class of an object is not configured.
     """
 
     METAINFO = dict(classes=VOC_CLASSES)
@@ -93,11 +101,17 @@ class VocMultiLabel(MultiLabelData):
         split: str = 'trainval',
         difficult: str = 'ignore',
         labelled: bool = True,
+        missing_xml: str = 'error',
+        sizes: bool = True,
         **kwargs: Any,
     ) -> None:
         if difficult not in DIFFICULT_POLICIES:
             raise ValueError(
                 f'difficult must be one of {list(DIFFICULT_POLICIES)}, got {difficult!r}'
+            )
+        if missing_xml not in MISSING_XML_POLICIES:
+            raise ValueError(
+                f'missing_xml must be one of {list(MISSING_XML_POLICIES)}, got {missing_xml!r}'
             )
         if not split or os.path.basename(split) != split or '\\' in split:
             raise ValueError(
@@ -107,6 +121,9 @@ class VocMultiLabel(MultiLabelData):
         self.split = split
         self.difficult = difficult
         self.labelled = labelled
+        self.missing_xml = missing_xml
+        self.sizes = sizes
+        self._negatives: frozenset[str] = frozenset()
         super().__init__(
             ann_file=f'ImageSets/Main/{split}.txt',
             data_root=os.path.expanduser(data_root),
@@ -117,20 +134,45 @@ class VocMultiLabel(MultiLabelData):
     def load_data_list(self) -> list[dict]:
         """Read list and XML files into the items that ``MultiLabelData`` describes."""
         check_classes(self._metainfo['classes'])
-        ids = read_image_set(self.ann_file)
         names = list_images(self.img_prefix)
+        ids = read_image_set(self.ann_file, names)
         missing = [image_id for image_id in ids if image_id not in names]
         if missing:
             raise FileNotFoundError(
                 f'{self.ann_file}: {len(missing)} of {len(ids)} ids have no '
                 f'image in {self.img_prefix}, the first is {missing[0]!r}'
             )
+        self._check_annotations(ids)
         return [
             dict(
                 img_path=join_path(self.img_prefix, names[image_id]), **self._read_labels(image_id)
             )
             for image_id in ids
         ]
+
+    def _check_annotations(self, ids: Sequence[str]) -> None:
+        """Refuse images without XML file, or log their number where they are negatives."""
+        if not self.labelled:
+            return
+        missing = [one for one in ids if not fileio.exists(self._annotation(one))]
+        if not missing:
+            return
+        if self.missing_xml == 'error' or len(missing) == len(ids):
+            remedy = (
+                'for a split without labels set labelled=False'
+                if len(missing) == len(ids)
+                else "annotate or unlist them, or set missing_xml='negative' if they show no class"
+            )
+            raise FileNotFoundError(
+                f'{self._annotation(missing[0])}: no such annotation; {self.ann_file} lists '
+                f'{missing[0]}, and {len(missing)} of its {len(ids)} images have none; {remedy}'
+            )
+        print_log(
+            f'{self.ann_file}: {len(missing)} of {len(ids)} images have no XML file and are '
+            f'negatives, the first is {missing[0]}',
+            logger='current',
+        )
+        self._negatives = frozenset(missing)
 
     def _read_labels(self, image_id: str) -> dict[str, list]:
         classes = self._metainfo['classes']
@@ -146,7 +188,8 @@ class VocMultiLabel(MultiLabelData):
 
     def objects_of(self, image_id: str) -> list[VocObject]:
         """Read the objects of an image; raises as :func:`read_objects` does."""
+        if image_id in self._negatives:
+            return []
         return read_objects(
-            self._annotation(image_id),
-            f'{self.ann_file} lists {image_id}; for a split without labels set labelled=False',
+            self._annotation(image_id), f'{self.ann_file} lists {image_id}', self.sizes
         )

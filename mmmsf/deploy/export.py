@@ -21,7 +21,12 @@ from .score_model import ScoreModel
 META_KEY = 'mmmsf'  # entry of metadata_props with our data as JSON
 FORMAT = 1
 _LOADERS = ('LoadImage', 'LoadImageFromFile')
-_LOADER_KEYS = {'type', 'max_pixels', 'backend_args'}  # others may change the pixels
+_LOADER_KEYS = {
+    'type',
+    'max_pixels',
+    'backend_args',
+    'ignore_orientation',
+}  # others may change the pixels
 _PACKERS = ('PackInputs',)
 
 
@@ -29,7 +34,7 @@ def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None
     """Describe the Resize of a test pipeline.
 
     Returns:
-        ``dict(width=, height=, interpolation=)``, or None where images keep their size.
+        ``dict(width=, height=, interpolation=, backend=)``, or None where images keep their size.
 
     Raises:
         ValueError: The pipeline has other steps than reading, one plain Resize and packing.
@@ -45,24 +50,28 @@ def pipeline_resize(pipeline: Sequence[dict[str, Any]]) -> dict[str, Any] | None
             and resize is None
             and scale is not None
             and not step.get('keep_ratio')
-            and step.get('backend', 'cv2') == 'cv2'
+            and step.get('backend', 'cv2') in ('cv2', 'pillow')
         )
         if not plain or scale is None:
             raise ValueError(
                 f'the test pipeline has the step {dict(step)}; an exported model must have only '
-                'reading, at most one Resize to a fixed size by cv2, and packing'
+                'reading, at most one Resize to a fixed size by cv2 or pillow, and packing'
             )
         width, height = (scale, scale) if isinstance(scale, int) else scale
         resize = dict(
             width=int(width),
             height=int(height),
             interpolation=step.get('interpolation', 'bilinear'),
+            backend=step.get('backend', 'cv2'),
         )
     return resize
 
 
 def describe(
-    loaded: LoadedModel, size: tuple[int, int] | None, resize: dict[str, Any] | None
+    loaded: LoadedModel,
+    size: tuple[int, int] | None,
+    resize: dict[str, Any] | None,
+    ignore_orientation: bool,
 ) -> dict[str, Any]:
     """Collect the data that a program needs beside the graph.
 
@@ -70,6 +79,7 @@ def describe(
         loaded: Exported model.
         size: (height, width) of the images, None for any size.
         resize: Description by :func:`pipeline_resize`.
+        ignore_orientation: True if the test pipeline skips the EXIF rotation.
 
     Returns:
         Numbers, strings, lists and dicts, ready for JSON.
@@ -83,6 +93,7 @@ def describe(
         thresholds=[float(value) for value in loaded.thresholds],
         size=None if size is None else list(size),
         resize=resize,
+        ignore_orientation=ignore_orientation,
         input=dict(name='images', color='rgb', range=[0, 255], layout='NCHW', dtype='float32'),
         folded=dict(
             to_rgb=bool(preprocessor.to_rgb),
@@ -165,7 +176,8 @@ def export_onnx(
     if check or size is None:
         images = pipeline_images(loaded.cfg, pipeline, files, 3)
         size = size or images[0].shape[:2]
-    meta = describe(loaded, None if dynamic_size else size, resize)
+    ignore_orientation = any(step.get('ignore_orientation', False) for step in pipeline)
+    meta = describe(loaded, None if dynamic_size else size, resize, ignore_orientation)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / 'model.onnx'

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from mmmsf.utils.fold import fold_batch_norms
+
 
 def _export(
     graph: nn.Module, images: Tensor, free: Sequence[int], opset: int, path: Path
@@ -62,7 +64,7 @@ def _keeps_batch(program: ExportedProgram, graph: nn.Module, images: Tensor) -> 
 def trace_onnx(
     graph: nn.Module, size: tuple[int, int], any_size: bool, opset: int, path: Path
 ) -> bool:
-    """Export with a dynamic batch where the model allows it, else for single images.
+    """Export with folded batch norms and, where the model allows it, a dynamic batch.
 
     Args:
         graph: Module from images (B, 3, H, W), 0 to 255, to scores (B, K).
@@ -72,12 +74,14 @@ def trace_onnx(
         path: File to write.
 
     Returns:
-        True for a dynamic batch.
+        True for a dynamic batch, False for single images.
 
     Raises:
         ValueError: The model cannot be exported.
     """
     images = torch.rand(2, 3, *size) * 255
+    with torch.no_grad():
+        fold_batch_norms(graph, lambda: graph(images))
     sides = (2, 3) if any_size else ()
     try:
         if _keeps_batch(_export(graph, images, (0, *sides), opset, path), graph, images):

@@ -6,15 +6,20 @@ package: copy it beside the .onnx file and use it alone::
     from onnx_classifier import OnnxClassifier
     classifier = OnnxClassifier('model.onnx')
     classifier('photo.jpg')  # {'labels': ['person', 'dog'], 'scores': [0.98, 0.71], ...}
+    for result in classifier.predict_many(paths):  # in threads, in order
+        print(result)
 
-Images are decoded and resized by OpenCV, as in training and testing; other libraries decode and
-round some pixels differently, which changes the scores.
+Images are decoded by OpenCV and resized as in training and testing, by OpenCV or Pillow; other
+libraries decode and round some pixels differently, which changes the scores.
 """
 
 import io
 import json
 import os
 import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +76,22 @@ def _check_file(content: bytes, name: str, max_pixels: int) -> None:
         raise ValueError(f'{name}: no whole image, or too large: {error}') from error
 
 
-def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(
+    content: bytes,
+    name: str = 'the image',
+    max_pixels: int = MAX_PIXELS,
+    ignore_orientation: bool = False,
+) -> np.ndarray:
     """Decode an encoded image as the package decodes its training images.
 
     Grey and palette images are expanded, CMYK is converted, 16 bits are scaled to 8, alpha is
-    dropped and the EXIF orientation applied.
+    dropped and the EXIF orientation applied unless ``ignore_orientation``.
 
     Args:
         content: Bytes of the file.
         name: Name of the image in an error.
         max_pixels: Limit of the pixels, checked in the header before decoding.
+        ignore_orientation: Keep the pixels as they are stored.
 
     Returns:
         uint8 (H, W, 3), BGR.
@@ -90,12 +101,26 @@ def decode(content: bytes, name: str = 'the image', max_pixels: int = MAX_PIXELS
     """
     _check_file(content, name, max_pixels)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_orientation else 0)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         raise ValueError(f'{name}: cannot be decoded: {error}') from error
     if image is None:
         raise ValueError(f'{name}: cannot be decoded; save it as 8-bit JPEG or PNG')
     return image
+
+
+def resize_image(
+    image: np.ndarray, width: int, height: int, interpolation: str, backend: str = 'cv2'
+) -> np.ndarray:
+    """Resize uint8 (H, W, 3) by OpenCV, or with ``backend='pillow'`` by Pillow's antialiasing."""
+    if backend == 'pillow':
+        resample = Image.Resampling[interpolation.upper()]
+        return np.array(Image.fromarray(image).resize((width, height), resample))
+    return cv2.resize(image, (width, height), interpolation=_INTERPOLATIONS[interpolation])
+
+
+ImageSource = str | os.PathLike | np.ndarray
 
 
 class OnnxClassifier:
@@ -147,7 +172,7 @@ class OnnxClassifier:
         self.classes: list[str] = self.meta['classes']
         self.thresholds = np.array(self.meta['thresholds'], np.float32)
 
-    def prepare(self, image: str | os.PathLike | np.ndarray) -> np.ndarray:
+    def prepare(self, image: ImageSource) -> np.ndarray:
         """Read and resize one image.
 
         Args:
@@ -162,7 +187,12 @@ class OnnxClassifier:
                 is not that of the model and the test pipeline does not resize.
         """
         if not isinstance(image, np.ndarray):
-            image = decode(Path(image).read_bytes(), os.fspath(image), self.max_pixels)
+            image = decode(
+                Path(image).read_bytes(),
+                os.fspath(image),
+                self.max_pixels,
+                self.meta.get('ignore_orientation', False),
+            )
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(
                 'an image array must be uint8 of shape (H, W, 3) in BGR order, got '
@@ -170,11 +200,7 @@ class OnnxClassifier:
             )
         resize = self.meta['resize']
         if resize is not None:
-            image = cv2.resize(
-                image,
-                (resize['width'], resize['height']),
-                interpolation=_INTERPOLATIONS[resize['interpolation']],
-            )
+            image = resize_image(image, **resize)
         size = self.meta['size']
         if size is not None and list(image.shape[:2]) != size:
             raise ValueError(
@@ -183,7 +209,7 @@ class OnnxClassifier:
             )
         return np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)[None], np.float32)
 
-    def __call__(self, image: str | os.PathLike | np.ndarray) -> dict[str, Any]:
+    def __call__(self, image: ImageSource) -> dict[str, Any]:
         """Predict one image; its forms and the errors are those of :meth:`prepare`.
 
         Returns:
@@ -197,3 +223,44 @@ class OnnxClassifier:
             scores=[float(scores[k]) for k in order],
             all_scores=scores,
         )
+
+    def predict_many(
+        self, images: Iterable[ImageSource], workers: int = 2, ahead: int = 16
+    ) -> Iterator[dict[str, Any]]:
+        """Predict images in threads, so that one is decoded while the network runs on another.
+
+        For the most images per second take a classifier with ``threads=1`` and a worker a core:
+        the threads of one prediction wait for each other, those of two predictions do not.
+
+        Args:
+            images: Images as :meth:`prepare` takes them.
+            workers: Number of threads that read and predict images.
+            ahead: Number of images in work or done ahead of the caller, which bounds the memory.
+
+        Yields:
+            The result of each image, in order, as :meth:`__call__` returns it; for an image that
+            cannot be used ``{'error': message}``.
+
+        Raises:
+            ValueError: ``workers`` or ``ahead`` is below 1.
+        """
+        for name, value in (('workers', workers), ('ahead', ahead)):
+            if value < 1:
+                raise ValueError(f'`{name}` must be at least 1, got {value}')
+        waiting: deque[Future[dict[str, Any]]] = deque()
+        pool = ThreadPoolExecutor(workers)
+        try:
+            for image in images:
+                waiting.append(pool.submit(self._result_or_error, image))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _result_or_error(self, image: ImageSource) -> dict[str, Any]:
+        try:
+            return self(image)
+        except (OSError, ValueError) as error:
+            return dict(error=str(error))

@@ -27,8 +27,9 @@ from .export import META_KEY
 from .export_check import onnx_input
 from .pipeline_images import to_image
 
-# The operators with weights; softmax and layer norms stay in float32.
-OPERATORS = ('Conv', 'MatMul', 'Gemm')
+# The products, and the activations that merge into them: a convolution's int8 range is then that
+# after its ReLU or ReLU6. Softmax and layer norms stay in float32.
+OPERATORS = ('Conv', 'MatMul', 'Gemm', 'Relu', 'Clip')
 
 
 class _Images(CalibrationDataReader):
@@ -133,7 +134,11 @@ def open_session(path: str | Path, threads: int | None = None) -> onnxruntime.In
 
 
 def mean_ap(
-    path: str | Path, dataset: BaseDataset, count: int | None = None, threads: int | None = None
+    path: str | Path,
+    dataset: BaseDataset,
+    count: int | None = None,
+    threads: int | None = None,
+    min_positives: int = 1,
 ) -> float:
     """Measure the mAP, 0 to 100, of an exported model on a dataset with the test pipeline.
 
@@ -142,6 +147,7 @@ def mean_ap(
         dataset: Dataset whose samples have ``gt_score`` or ``gt_label``.
         count: Number of images from the start, None for all.
         threads: CPU threads, None for all cores.
+        min_positives: Classes with fewer positives are left out of the mean.
     """
     session = open_session(path, threads)
     scores, targets = [], []
@@ -150,4 +156,6 @@ def mean_ap(
         score = session.run(None, {'images': onnx_input(to_image(data)[None])})[0][0]  # (K,)
         scores.append(score)
         targets.append(sample_target(data['data_samples'], len(score), f'image {i}').numpy())
-    return 100 * mean_average_precision(average_precision(np.stack(scores), np.stack(targets)))
+    target = np.stack(targets)
+    ap = average_precision(np.stack(scores), target)
+    return 100 * mean_average_precision(ap[(target == 1).sum(axis=0) >= min_positives])

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from mmcv.cnn import fuse_conv_bn
 from mmpretrain.models import ImageClassifier
 from mmpretrain.models.heads import MultiLabelClsHead
 from mmpretrain.models.utils import ClsDataPreprocessor
@@ -75,8 +74,6 @@ class AnySizePositions(nn.Module):
 class ScoreModel(nn.Module):
     """Normalise, run the network and apply the sigmoid, on a copy of the model.
 
-    Every batch norm after a convolution is folded into it.
-
     Args:
         model: Classifier.
         any_size: Resample the position encoding for the size of the images.
@@ -113,7 +110,7 @@ class ScoreModel(nn.Module):
         self.std: Tensor
         self.register_buffer('mean', mean.expand(3, 1, 1).reshape(shape).clone())
         self.register_buffer('std', std.expand(3, 1, 1).reshape(shape).clone())
-        self.model = fuse_conv_bn(copy.deepcopy(model).eval())
+        self.model = copy.deepcopy(model).eval()
         if any_size:
             neck = model.neck if model.with_neck else None
             if isinstance(neck, MSFNeck) and neck.interpolation == 'area':

@@ -1,10 +1,12 @@
 """Extensions of MMEngine's runner: hooks, schedules, optimizer wrappers, exact resume."""
 
+from .fast_forward import FastForward, FastOptions
 from .hooks import (
     ChannelsLastHook,
     ClassCheckHook,
     CompileHook,
     EMAWithRawEvalHook,
+    FastForwardHook,
     NonFiniteLossHook,
     ReportHook,
     TargetCheckHook,
@@ -26,6 +28,9 @@ __all__ = [
     'CompileHook',
     'CpuAmpOptimWrapper',
     'EMAWithRawEvalHook',
+    'FastForward',
+    'FastForwardHook',
+    'FastOptions',
     'NonFiniteLossHook',
     'OneCycleLR',
     'ReportHook',

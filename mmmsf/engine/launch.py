@@ -41,6 +41,14 @@ def set_optimizer_defaults(cfg: Config) -> None:
         optimizer.fused = True
 
 
+def set_randomness(cfg: Config, seed: int | None, deterministic: bool) -> None:
+    """Set the seed and deterministic algorithms where the command line names them."""
+    wanted = dict(seed=seed, deterministic=deterministic or None)
+    given = {key: value for key, value in wanted.items() if value is not None}
+    if given:
+        cfg.randomness = {**(cfg.get('randomness') or {}), **given}
+
+
 def set_train_loop(cfg: Config) -> None:
     """Train by epochs with ``mmmsf.ResumableTrainLoop`` unless the config names a loop."""
     train_cfg = cfg.get('train_cfg')
@@ -81,6 +89,12 @@ def set_compile(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmmsf.CompileHook')]
 
 
+def set_fast_forward(cfg: Config, **options: bool) -> None:
+    """Test with a prepared copy of the network; see :class:`mmmsf.engine.FastOptions`."""
+    hook = dict(type='mmmsf.FastForwardHook', **options)
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+
+
 def prepare_distributed(cfg: Config, launcher: str) -> None:
     """Set the launcher; without a GPU, start a gloo group before the runner does.
 
@@ -110,7 +124,8 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that the config names, by default MMEngine's, with the target check."""
-    cfg.setdefault('default_hooks', {}).setdefault('targets', dict(type='mmmsf.TargetCheckHook'))
+    targets = dict(targets=dict(type='mmmsf.TargetCheckHook'))
+    cfg.default_hooks = {**targets, **(cfg.get('default_hooks') or {})}
     if cfg.get('randomness', {}).get('deterministic'):
         # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')

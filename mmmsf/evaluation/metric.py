@@ -43,8 +43,9 @@ class MultiLabelMetric(BaseMetric):
 
     With ``keep_rows = True`` the gathered rows are kept in ``rows`` after ``evaluate``.
 
-    Results are ``mAP``, ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size without any
-    positive has no entry), ``CP`` .. ``OF1`` and ``CP_top3`` .. ``OF1_top3``. After
+    Results are ``mAP``, the same of another flavour (``mAP_voc``, or ``mAP_area`` where
+    ``ap_flavour`` is not ``area``), ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size
+    without any positive has no entry), ``CP`` .. ``OF1`` and ``CP_top3`` .. ``OF1_top3``. After
     ``evaluate``, ``report`` holds the per-class result on the main rank.
 
     Args:
@@ -53,7 +54,8 @@ class MultiLabelMetric(BaseMetric):
         topk: Number of highest scores of an image for the top-k keys; ``None`` for none.
         topk_gated: Require of a top-k decision a score of at least the first ``thr`` too, as in
             the top-3 columns of ML-GCN (Chen et al., CVPR 2019).
-        ap_flavour: ``area``, ``voc11`` or ``voc``, see ``functional.average_precision``.
+        ap_flavour: ``area``, ``voc``, ``voc11`` or ``voc11_exact``, see
+            ``functional.average_precision``.
         size_thresholds: Bounds in px^2 between small, medium and large; ``None`` for no
             size-aware AP.
         size_at: Apply the bounds to areas in the ``original`` image or at the network's

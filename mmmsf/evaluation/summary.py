@@ -52,9 +52,17 @@ def _more_decisions(
     }
 
 
-def _mean_precisions(ap: NDArray[np.float64]) -> dict[str, float]:
-    """Average the AP of (1 + G, K) over the classes; a size without any positive is left out."""
-    summary = {'mAP': mean_average_precision(ap[0])}
+def _mean_precisions(
+    ap: NDArray[np.float64], other: str, other_ap: NDArray[np.float64]
+) -> dict[str, float]:
+    """Average the AP of (1 + G, K), and that of the flavour ``other`` (K,), over the classes.
+
+    A size without any positive is left out.
+    """
+    summary = {
+        'mAP': mean_average_precision(ap[0]),
+        f'mAP_{other}': mean_average_precision(other_ap),
+    }
     for name, values in zip(SIZE_NAMES, ap[1:], strict=False):  # G is 0 or 3
         if not np.isnan(values).all():
             summary[f'mAP_{name}'] = mean_average_precision(values)
@@ -86,7 +94,8 @@ def build_report(
         min_positives: Classes with fewer positives are left out of the summary.
 
     Returns:
-        A report in percent. A size without any positive has no entry in its summary.
+        A report in percent. A size without any positive has no entry in its summary; ``mAP_voc``
+        is beside an ``mAP`` of flavour ``area``, and ``mAP_area`` beside one of any other.
 
     Raises:
         ValueError: No class has ``min_positives`` positives.
@@ -101,7 +110,9 @@ def build_report(
             f'no class has min_positives={min_positives} positive images; the most '
             f'frequent one has {counts.positives.max()}'
         )
-    summary = _mean_precisions(ap[:, kept])
+    other = 'voc' if ap_flavour == 'area' else 'area'
+    other_ap = 100 * grouped_average_precision(rows.scores, rows.targets, None, 0, other)[0]
+    summary = _mean_precisions(ap[:, kept], other, other_ap[kept])
     of_kept = DecisionCounts(*(count[kept] for count in counts))
     summary |= {key: 100 * value for key, value in summarize_counts(of_kept).items()}
     summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr, kept)
@@ -118,4 +129,5 @@ def build_report(
         thr=thrs[0],
         summary=summary,
         num_images=len(rows.scores),
+        ap_flavour=ap_flavour,
     )

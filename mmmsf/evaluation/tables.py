@@ -56,6 +56,7 @@ class EvaluationReport:
         thr: Threshold of the four entries above.
         summary: Metrics by name, without prefix.
         num_images: Number of images N.
+        ap_flavour: Flavour of ``ap`` and of the means without another one in their name.
     """
 
     classes: tuple[str, ...]
@@ -69,6 +70,7 @@ class EvaluationReport:
     thr: float
     summary: dict[str, float]
     num_images: int
+    ap_flavour: str
 
     def _rates(self) -> dict[str, NDArray[np.float64]]:
         """Return the per-class rates by column name, each (K,)."""
@@ -88,6 +90,7 @@ class EvaluationReport:
         means = [
             f'{key} {_cell(value)}' for key, value in self.summary.items() if key.startswith('mAP')
         ]
+        means[0] += f' ({self.ap_flavour})'
         suffixes = [key[2:] for key in self.summary if key.startswith('CP')]
         rows = [
             [

@@ -1,18 +1,20 @@
 """Model components: backbones, necks, heads, losses and the plain layers they are made of."""
 
-from .backbones import FrozenTIMMBackbone
+from .backbones import FeatureInput, FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
-from .losses import AsymmetricLoss, MaskedLoss
+from .losses import AsymmetricLoss, MaskedLoss, PolynomialLoss
 from .necks import MSFNeck
 from .tta import AverageScoreTTA
 
 __all__ = [
     'AsymmetricLoss',
     'AverageScoreTTA',
+    'FeatureInput',
     'FrozenTIMMBackbone',
     'MLDecoderHead',
     'MSFHead',
     'MSFNeck',
     'MaskedLoss',
+    'PolynomialLoss',
     'Query2LabelHead',
 ]

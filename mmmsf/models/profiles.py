@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 # The paper is the default. Where its text and the first author's code disagree, the latter is the
-# profile `authors`. `ours` is the light network of configs/msf/msf-lite_*.
+# profile `authors`. `ours` depends neither on the size of the backbone's features nor on a product.
 NECK_PROFILES: dict[str, dict[str, Any]] = {
-    'paper': dict(stride_padding=1, product_gate=False),
-    'authors': dict(stride_padding=0, product_gate=False),
-    'ours': dict(stride_padding=1, product_gate=True),
+    'paper': dict(stride_padding=1, fuse=True, product_gate=False, norm_cfg=None, act_cfg=None),
+    'authors': dict(stride_padding=0, fuse=True, product_gate=False, norm_cfg=None, act_cfg=None),
+    'ours': dict(
+        stride_padding=1,
+        fuse=False,
+        product_gate=False,
+        norm_cfg=dict(type='GN', num_groups=32),
+        act_cfg=dict(type='ReLU'),
+    ),
 }
 
 HEAD_PROFILES: dict[str, dict[str, Any]] = {
@@ -18,6 +24,8 @@ HEAD_PROFILES: dict[str, dict[str, Any]] = {
         position_mode='input',
         query_mode='first',
         act_cfg=dict(type='ReLU'),
+        dropout=0.0,
+        branch_loss=False,
         thr=0.5,
     ),
     'authors': dict(
@@ -26,6 +34,8 @@ HEAD_PROFILES: dict[str, dict[str, Any]] = {
         position_mode='attention',
         query_mode='attention',
         act_cfg=dict(type='GELU'),
+        dropout=0.0,
+        branch_loss=False,
         thr=0.715,
     ),
     'ours': dict(
@@ -34,6 +44,8 @@ HEAD_PROFILES: dict[str, dict[str, Any]] = {
         position_mode='input',
         query_mode='first',
         act_cfg=dict(type='ReLU'),
+        dropout=0.1,
+        branch_loss=True,
         thr=0.5,
     ),
 }

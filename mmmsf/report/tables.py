@@ -29,14 +29,14 @@ def summary_rows(runs: Sequence[RunNumbers]) -> list[dict[str, Any]]:
     nan = float('nan')
     rows = [
         (name, [run.report.summary.get(name, nan) for run in runs])
-        for name in ('mAP', *(f'mAP_{size}' for size in SIZE_NAMES))
+        for name in ('mAP', 'mAP_voc', *(f'mAP_{size}' for size in SIZE_NAMES))
     ]
     for suffix, what in (('', 'score ≥ 0.5'), ('_top3', 'top 3')):
         rows += [
             (f'{key} ({what})', [run.report.summary[key + suffix] for run in runs])
             for key in THRESHOLD_KEYS
         ]
-    at = 4 + len(THRESHOLD_KEYS)
+    at = 5 + len(THRESHOLD_KEYS)
     rows[at:at] = [
         (f'{key} (at best F1)', [run.at_best[key] for run in runs]) for key in THRESHOLD_KEYS
     ]

@@ -70,7 +70,7 @@ endfor %}{% if runs | length == 2 %}<td class="{{ row.sign }}">{{ row.change }}<
 <p class="note">CP, CR, CF1: means over the classes; OP, OR, OF1: over all decisions together.
 “At best F1” decides each class at its own threshold of the highest F1, found on the same
 images, so it is an upper bound and not a result. mAP is the area under the curve without
-interpolation.</p>
+interpolation, mAP_voc that under its monotone envelope (PASCAL VOC 2010 and later).</p>
 {% for note in notes %}<p class="note">{{ note }}</p>{% endfor %}
 
 {% if difference %}<h2 id="difference">Difference of AP by class</h2>

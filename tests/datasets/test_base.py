@@ -7,7 +7,13 @@ import pytest
 from mmengine.logging import MMLogger
 
 from mmmsf.datasets import MultiLabelData
-from mmmsf.datasets.base import area_vector, check_filter_cfg, score_vector
+from mmmsf.datasets.base import (
+    area_vector,
+    check_classes,
+    check_filter_cfg,
+    class_difference,
+    score_vector,
+)
 
 ITEMS = [
     dict(img_path='a.png', gt_label=[0, 2], areas=[10.0, float('nan')]),
@@ -114,6 +120,34 @@ def test_indices_must_select_something(indices):
 def test_repeated_class_is_refused():
     with pytest.raises(ValueError, match=r"more than once: \['x'\]"):
         Fixed('list.json', metainfo=dict(classes=['x', 'y', 'x']))
+
+
+@pytest.mark.parametrize('key', ['classes', 'metainfo'])
+def test_a_string_of_classes_is_a_file(tmp_path, key):
+    """Not its letters: ('dog') is a string."""
+
+    def load(value):
+        return Fixed('list.json', **{key: value if key == 'classes' else dict(classes=value)})
+
+    with pytest.raises(FileNotFoundError, match=r"dog: no such class list; .* list: \['dog'\]"):
+        load('dog')
+    path = tmp_path / 'names.txt'
+    path.write_text('x\ny z\n\nw\n')
+    assert load(str(path)).metainfo['classes'] == ('x', 'y z', 'w')
+
+
+def test_classes_are_strings():
+    with pytest.raises(ValueError, match=r'strings, got also \[3\]; put them in quotes'):
+        Fixed('list.json', classes=['x', 3])
+    with pytest.raises(ValueError, match=r"list of names, got 'dog'; write \['dog'\]"):
+        check_classes('dog')
+
+
+def test_difference_of_classes():
+    assert class_difference('abc', 'adc') == ['b', 'd']
+    assert class_difference('abcd', 'acbd') == (
+        "the same names in another order, from index 1 on: 'b' and 'c'"
+    )
 
 
 @pytest.mark.parametrize('test_mode', [True, False])

@@ -96,6 +96,26 @@ def test_a_file_gets_the_scores_of_the_torch_pipeline(folder: Path, name: str) -
     assert result['scores'] == pytest.approx(expected[order].tolist(), abs=1e-5)
 
 
+def test_pixels_of_the_authors_profile(folder: Path, tmp_path: Path) -> None:
+    """Resized by Pillow and without EXIF rotation, as the checkpoint's test pipeline has it."""
+    resize = dict(type='Resize', scale=(24, 24), interpolation='bilinear', backend='pillow')
+    pipeline = [
+        dict(type='mmmsf.LoadImage', ignore_orientation=True),
+        resize,
+        dict(type='PackInputs'),
+    ]
+    cfg = small_config(pipeline, num_encoder_layers=0, num_decoder_layers=1)
+    checkpoint = write_checkpoint(tmp_path / 'x.pth', cfg)
+    export_onnx(
+        load_model(checkpoint, device='cpu'), tmp_path / 'm.onnx', files=[folder / 'rotated.jpg']
+    )
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        steps = Compose([TRANSFORMS.build(step) for step in pipeline])
+    expected = to_image(steps(dict(img_path=str(folder / 'rotated.jpg'))))[..., ::-1]
+    found = OnnxClassifier(tmp_path / 'm.onnx').prepare(folder / 'rotated.jpg')
+    np.testing.assert_array_equal(found[0].transpose(1, 2, 0), expected)
+
+
 def test_an_array_is_bgr_as_a_decoded_file_is(folder: Path) -> None:
     classifier = OnnxClassifier(folder / 'm.onnx')
     array = decode((folder / 'rgb.png').read_bytes())
@@ -156,6 +176,40 @@ def test_bad_files_are_refused(folder: Path, tmp_path: Path) -> None:
             classifier(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         classifier(tmp_path / 'none.png')
+
+
+def test_many_images_keep_their_order(folder: Path, tmp_path: Path) -> None:
+    classifier = OnnxClassifier(folder / 'm.onnx', threads=1)
+    (tmp_path / 'text.png').write_bytes(b'hello')
+    images = [*(folder / name for name in KINDS), tmp_path / 'text.png', folder / 'rgb.png']
+    for workers, ahead in ((1, 1), (3, 2), (2, 50)):
+        results = list(classifier.predict_many(iter(images), workers, ahead))
+        assert len(results) == len(images) and 'text.png' in results[-2]['error']
+        for image, result in zip(images, results, strict=True):
+            if 'error' not in result:
+                expected = classifier(image)
+                assert result['labels'] == expected['labels']
+                np.testing.assert_array_equal(result['all_scores'], expected['all_scores'])
+    assert list(classifier.predict_many([])) == []
+    for wrong in (dict(workers=0), dict(ahead=0)):
+        with pytest.raises(ValueError, match='must be at least 1, got 0'):
+            next(classifier.predict_many(images, **wrong))
+
+
+def test_work_ahead_is_bounded_and_stops_with_the_caller(folder: Path) -> None:
+    asked = []
+
+    def images():
+        for name in KINDS * 3:
+            asked.append(name)
+            yield folder / name
+
+    results = OnnxClassifier(folder / 'm.onnx', threads=1).predict_many(images(), ahead=4)
+    next(results)
+    next(results)
+    assert len(asked) == 6  # two done, four ahead
+    results.close()
+    assert len(asked) == 6
 
 
 def rewrite(folder: Path, out: Path, meta: dict[str, Any] | None) -> Path:

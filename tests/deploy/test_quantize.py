@@ -92,6 +92,32 @@ def test_mean_ap_is_that_of_the_torch_model(folder: Path) -> None:
         )
 
 
+def test_rare_classes_are_left_out(folder: Path) -> None:
+    targets = torch.zeros(len(IMAGES), len(CLASSES))
+    targets[:6, 0] = targets[:2, 1] = 1
+    dataset = [
+        dict(
+            inputs=torch.from_numpy(image).permute(2, 0, 1),
+            data_samples=DataSample().set_gt_score(target),
+        )
+        for image, target in zip(IMAGES, targets, strict=True)
+    ]
+    scores = torch_scores(load_model(folder / 'x.pth', device='cpu').model, IMAGES)
+    ap = 100 * average_precision(scores, targets.numpy())
+    for least, expected in ((1, ap[:2].mean()), (3, ap[0])):
+        got = mean_ap(folder / 'm.onnx', dataset, threads=1, min_positives=least)
+        assert got == pytest.approx(expected, abs=1e-3)
+
+
+def test_activations_merge_into_their_convolutions(folder: Path) -> None:
+    """A range that includes what ReLU removes would waste half of the int8 values."""
+    proto = onnx.load(folder / 'new/q.onnx')
+    assert 'Relu' in {node.op_type for node in onnx.load(folder / 'm.onnx').graph.node}
+    readers = {name: node.op_type for node in proto.graph.node for name in node.input}
+    after = [readers[node.output[0]] for node in proto.graph.node if node.op_type == 'Conv']
+    assert 'Relu' not in after
+
+
 def test_wrong_inputs(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='at least one image'):
         quantize_onnx(folder / 'm.onnx', tmp_path / 'q.onnx', [])

@@ -73,6 +73,15 @@ def test_fused_adamw_on_a_gpu_unless_the_config_chooses(
     launch.set_optimizer_defaults(Config(dict(optim_wrapper=None)))
 
 
+def test_seed_and_deterministic_work_without_randomness_in_the_config() -> None:
+    cfg = Config(dict())
+    launch.set_randomness(cfg, None, False)
+    assert 'randomness' not in cfg
+    launch.set_randomness(cfg, 3, False)
+    launch.set_randomness(cfg, None, True)
+    assert cfg.randomness == dict(seed=3, deterministic=True)
+
+
 def test_compile_keeps_the_options_of_the_config() -> None:
     cfg = Config(dict(custom_hooks=[dict(type='mmmsf.CompileHook', backend='eager')]))
     launch.set_compile(cfg)
@@ -177,3 +186,11 @@ def test_default_tta_averages_the_image_and_its_mirror_image() -> None:
     (merged,) = model.merge_preds([views])
     torch.testing.assert_close(merged.pred_score, torch.tensor([0.8, 0.4, 0.3]))
     assert merged.pred_label.tolist() == [0]
+
+
+def test_every_run_checks_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(launch.Runner, 'from_cfg', lambda cfg: seen.append(cfg.default_hooks))
+    launch.build_runner(Config(dict()))
+    launch.build_runner(Config(dict(default_hooks=dict(targets=None))))
+    assert [hooks.targets for hooks in seen] == [dict(type='mmmsf.TargetCheckHook'), None]

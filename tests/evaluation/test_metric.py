@@ -91,6 +91,7 @@ def test_values_are_those_of_the_functions_in_percent() -> None:
     )
     expected = {
         'mAP': ap.mean(),
+        'mAP_voc': average_precision(scores, targets, 'voc').mean(),
         'mAP_small': np.nanmean(by_size[0]),
         'mAP_medium': np.nanmean(by_size[1]),
         'mAP_large': np.nanmean(by_size[2]),
@@ -116,7 +117,10 @@ def test_options_reach_the_functions() -> None:
         thr=0.6, topk=2, topk_gated=True, ap_flavour='voc11', size_thresholds=None, prefix='val'
     )
     result = run(metric, samples)
-    expected = {'val/mAP': average_precision(scores, targets, 'voc11').mean()}
+    expected = {
+        'val/mAP': average_precision(scores, targets, 'voc11').mean(),
+        'val/mAP_area': average_precision(scores, targets).mean(),
+    }
     expected |= {f'val/{k}': v for k, v in threshold_metrics(scores, targets, 0.6).items()}
     expected |= {f'val/{k}_top2': v for k, v in topk_metrics(scores, targets, 2, 0.6).items()}
     assert list(result) == list(expected)
@@ -148,11 +152,11 @@ def test_size_without_a_label_has_no_key(messages: list[tuple[int, str]]) -> Non
     metric = MultiLabelMetric(size_thresholds=(1024, 9216))
     for _ in range(2):
         keys = {key for key in run(metric, samples) if 'mAP_' in key}
-        assert keys == {'multi-label/mAP_small', 'multi-label/mAP_medium'}
+        assert keys == {f'multi-label/mAP_{name}' for name in ('voc', 'small', 'medium')}
     assert sum('no size-aware mAP for: large' in text for _, text in messages) == 1
     for sample in samples:
         del sample['gt_area']
-    assert not any('mAP_' in key for key in run(metric, samples))
+    assert {key for key in run(metric, samples) if 'mAP_' in key} == {'multi-label/mAP_voc'}
     assert metric.report is not None and metric.report.ap_by_size is None
 
 

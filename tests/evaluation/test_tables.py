@@ -44,7 +44,7 @@ def test_values_by_hand(report: EvaluationReport) -> None:
 def test_tables_show_the_numbers_once_each(report: EvaluationReport) -> None:
     lines = report.summary_table().splitlines()
     assert lines[0] == '3 images, 2 classes (%)'
-    assert lines[1] == 'mAP 83.33  mAP_small 100.00  mAP_large 50.00'
+    assert lines[1] == 'mAP 83.33 (area)  mAP_voc 83.33  mAP_small 100.00  mAP_large 50.00'
     assert [line.split('  ')[0].strip() for line in lines[4:]] == [
         'score >= 0.5',
         'top1',

@@ -66,7 +66,7 @@ custom_hooks = [*_base_.custom_hooks, dict(type='EMAHook', momentum=0.05)]
 
 
 def draw(rng: np.random.Generator) -> tuple[Image.Image, list[str]]:
-    """A grey image with a square of each of some colours, and their names."""
+    """Draw a grey image with a square of each of some colours; return it and their names."""
     pixels = rng.integers(90, 160, (SIZE, SIZE, 3), dtype=np.uint8)
     names = [name for name in COLORS if rng.random() < 0.5]
     for name in names:
@@ -76,7 +76,7 @@ def draw(rng: np.random.Generator) -> tuple[Image.Image, list[str]]:
 
 
 def write_data(folder: Path) -> None:
-    """``train.csv`` with 48 images, ``val.csv`` with 24, and the images."""
+    """Write ``train.csv`` with 48 images, ``val.csv`` with 24, and the images."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     for split, count in (('train', 48), ('val', 24)):
@@ -101,7 +101,7 @@ def run(folder: Path, tool: str, *arguments: str) -> None:
 
 
 def describe(folder: Path) -> dict:
-    """Scores of ``image.png``, and the versions that gave them."""
+    """Compute the scores of ``image.png`` and collect the versions used."""
     sys.path.insert(0, str(ROOT))
     import mmengine
     import mmpretrain
@@ -124,7 +124,7 @@ def describe(folder: Path) -> dict:
 
 
 def make(folder: Path) -> Path:
-    """Train in ``folder`` and return the folder in it that holds what is to be kept."""
+    """Train in ``folder`` and return the folder in it with the files to store."""
     kept = folder / 'kept'
     kept.mkdir()
     write_data(folder / 'data')

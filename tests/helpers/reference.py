@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmmsf.models.layers import DecoderLayer, EncoderLayer, MultiheadAttention
+from mmmsf.models.layers import ClassPooling, DecoderLayer, EncoderLayer, MultiheadAttention
 from mmmsf.models.layers.feedforward import FeedForward
 
 
@@ -86,9 +86,9 @@ def sine_position(height: int, width: int, embed_dims: int, temperature: float) 
     return pos.reshape(height * width, embed_dims)
 
 
-def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
-    """Logits (B, K), image by image, branch by branch, class by class."""
-    logits = []
+def head_features(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
+    """Features of every class (B, S, K, C), image by image, branch by branch."""
+    images = []
     for b in range(len(feats[0])):
         branches = []
         for i, feat in enumerate(feats):
@@ -103,23 +103,60 @@ def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
             if head.decoders is None:
                 branches.append(tokens.mean(dim=0).expand(head.num_classes, C))
                 continue
-            label = head.label_embed[i]
+            label = head.label_embed[i].repeat_interleave(head.group_size, dim=0)
+            label = label[: head.num_classes]
             query, query_pos = label, None
             if head.query_mode == 'attention':
                 query, query_pos = torch.zeros_like(label), label
             for layer in head.decoders[group].layers:
                 query = decoder_layer(layer, query, tokens, query_pos, pos)
             branches.append(layer_norm(head.decoders[group].norm, query))
-        z = torch.cat(branches, dim=-1)
-        logits.append(
-            torch.stack(
-                [
-                    torch.dot(z[k], head.fc.weight[k]) + head.fc.bias[k]
-                    for k in range(head.num_classes)
-                ]
-            )
+        images.append(torch.stack(branches))
+    return torch.stack(images)
+
+
+def branch_scores(head: torch.nn.Module, feats: list[Tensor]) -> list[Tensor]:
+    """Scores (B, K) of each branch alone, class by class, as if it were all branches."""
+    z = head_features(head, feats)
+    B, S, K, C = z.shape
+    weight = head.fc.weight.reshape(K, S, C)
+    return [
+        torch.stack(
+            [
+                torch.stack(
+                    [S * torch.dot(z[b, i, k], weight[k, i]) + head.fc.bias[k] for k in range(K)]
+                )
+                for b in range(B)
+            ]
         )
-    return torch.stack(logits)
+        for i in range(S)
+    ]
+
+
+def head_logits(head: torch.nn.Module, feats: list[Tensor]) -> Tensor:
+    """Logits (B, K), image by image, branch by branch, class by class."""
+    z = torch.cat(head_features(head, feats).unbind(dim=1), dim=-1)  # (B, K, S * C)
+    B, K, _ = z.shape
+    return torch.stack(
+        [
+            torch.stack([torch.dot(z[b, k], head.fc.weight[k]) + head.fc.bias[k] for k in range(K)])
+            for b in range(B)
+        ]
+    )
+
+
+def class_pooling(layer: ClassPooling, x: Tensor) -> Tensor:
+    """Logits (B, K) of class-wise pooling, place by place."""
+    B, _, h, w = x.shape
+    logits = torch.zeros(B, len(layer.weight), dtype=x.dtype)
+    for b in range(B):
+        for k, row in enumerate(layer.weight):
+            row = row / row.square().sum().sqrt()
+            scores = [torch.dot(row, x[b, :, r, c]) for r in range(h) for c in range(w)]
+            weights = [score.exp() for score in scores]
+            attended = sum(a * s for a, s in zip(weights, scores, strict=True)) / sum(weights)
+            logits[b, k] = sum(scores) / (h * w) + layer.attention_weight * attended
+    return logits
 
 
 def _linear_weights(old: int, new: int) -> Tensor:
@@ -193,9 +230,27 @@ def conv2d(conv: torch.nn.Conv2d, x: Tensor) -> Tensor:
     return out
 
 
+def group_norm(norm: torch.nn.GroupNorm, x: Tensor) -> Tensor:
+    """Group norm, image by image and group by group."""
+    B, C, _, _ = x.shape
+    size = C // norm.num_groups
+    out = torch.zeros_like(x)
+    for b in range(B):
+        for start in range(0, C, size):
+            part = x[b, start : start + size]
+            centred = part - part.mean()
+            out[b, start : start + size] = centred / (centred.square().mean() + norm.eps).sqrt()
+    return out * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
 def neck_maps(neck: torch.nn.Module, f1: Tensor, f2: Tensor, fuse: bool = True) -> list[Tensor]:
-    """Eq 1-5 for all three scales."""
-    x = [conv2d(neck.convs[s], f) for s, f in (('large', f1), ('medium', f2), ('small', f2))]
+    """Eq 1-5 for all three scales, with a group norm and a ReLU where the neck has them."""
+    x = []
+    for scale, source in (('large', f1), ('medium', f2), ('small', f2)):
+        maps = conv2d(neck.convs[scale], source)
+        if neck.norms is not None:
+            maps = group_norm(neck.norms[scale], maps)
+        x.append(maps if neck.act is None else maps.clamp(min=0))
     if not fuse:
         return x
     height, width = x[0].shape[-2:]

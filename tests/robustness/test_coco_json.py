@@ -127,6 +127,32 @@ EDITS: dict[str, tuple[Edit, str]] = {
 }
 
 
+BOXES: list[dict[str, Any]] = [
+    dict(bbox=[9, 9, -3, -3]),
+    dict(bbox=[0, 0, 1]),
+    dict(area=-5),
+    dict(area='x', bbox='y', iscrowd=7),
+]
+
+
+@pytest.mark.parametrize('fields', BOXES)
+def test_boxes_are_not_read_without_sizes(root: Path, fields: dict[str, Any]) -> None:
+    edit_file(root, _set('annotations', 3, **fields))
+    labels = [[0, 1], [1, 2], [2, 3], [3, 4]]
+    data = build_dataset('coco', root, sizes=False)
+    assert [data.get_data_info(i)['gt_label'] for i in range(4)] == labels
+    assert np.isnan(np.stack([data.get_data_info(i)['gt_area'] for i in range(4)])).all()
+
+
+def test_null_counts_as_missing(root: Path) -> None:
+    edit_file(root, _set('annotations', 3, area=None, bbox=None, iscrowd=None))
+    edit_file(root, _set('annotations', 4, area=None, bbox=[0, 0, 4, 5]))
+    data = build_dataset('coco', root)
+    areas = data.get_data_info(1)['gt_area']
+    assert data.get_data_info(1)['gt_label'] == [1, 2] and np.isnan(areas[2])
+    assert data.get_data_info(2)['gt_area'][2] == 20
+
+
 @pytest.mark.parametrize('case', EDITS)
 def test_records(root: Path, case: str) -> None:
     edit, message = EDITS[case]

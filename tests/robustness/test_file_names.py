@@ -70,6 +70,20 @@ def test_name_that_leaves_the_folder(name: str) -> None:
         check_file_name(name, 'here')
 
 
+def test_backslash(root: Path, tmp_path: Path) -> None:
+    """Lists written on Windows: the file would only be missed while training."""
+    table = tmp_path / 't.csv'
+    table.write_text('path,labels\na\\b.jpg,dog\n')
+    with pytest.raises(ValueError, match=r"t\.csv: line 2: file_name .* write 'a/b\.jpg'"):
+        build_dataset('csv', tmp_path)
+    path = root / 'annotations/instances_val2014.json'
+    content = json.loads(path.read_text())
+    content['images'][2]['file_name'] = 'a\\b.jpg'
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"image 2: file_name .* write 'a/b\.jpg'"):
+        build_dataset('coco', root)
+
+
 @pytest.mark.parametrize('name', ['a.jpg', 'a/b/c.jpg', 'a..b.jpg', './a.jpg', '...jpg'])
 def test_name_that_stays(name: str) -> None:
     check_file_name(name, 'here')

@@ -158,8 +158,11 @@ RUNS: list[tuple[str, str]] = [
     ('deployment/quantize_onnx.py text.pth c.py --out out.onnx', 'text.pth is not an ONNX model'),
     # conversion, publication, thresholds, tables
     ('converters/tbaln_to_mmmsf.py cut.pth out.pth', f'cut.pth {UNREADABLE}'),
-    ('converters/tbaln_to_mmmsf.py good.pth out.pth', 'number of classes is read from `fc.b`'),
-    ('converters/tbaln_to_mmmsf.py list.pth out.pth', 'holds no weights.*it is a list'),
+    ('converters/tbaln_to_mmmsf.py good.pth out.pth', r'good.pth: `fc.b` must have shape'),
+    (
+        'converters/tbaln_to_mmmsf.py list.pth out.pth',
+        'list.pth: the checkpoint must be a non-empty mapping.*got list',
+    ),
     ('publish_model.py cut.pth out.pth', f'nothing written: .*cut.pth {UNREADABLE}'),
     ('publish_model.py good.pth file/out.pth', 'nothing written: .*file'),
     ('publish_model.py good.pth out.pth --metrics text.pth', 'text.pth is not JSON'),

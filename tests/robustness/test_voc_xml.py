@@ -1,9 +1,11 @@
 """VOC's XML files and image lists, damaged, hostile and fuzzed: each message names the file."""
 
+import math
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import cv2
 import pytest
 
 from mmmsf.datasets import VOC_CLASSES
@@ -30,7 +32,10 @@ def dog_in(*sides: object) -> bytes:
 
 
 XML = {
-    'missing': (None, 'no such annotation; .*val.txt lists val_000002; .* labelled=False'),
+    'missing': (
+        None,
+        "no such annotation; .*val.txt lists val_000002, and 1 of its 4 .* missing_xml='negative'",
+    ),
     'a folder': ('', 'this annotation cannot be read'),
     'empty': (b'', r'not well-formed XML \(no element found.*fetch the annotation again'),
     'cut short': (b'<annotation><object>', 'not well-formed XML'),
@@ -52,7 +57,6 @@ XML = {
         "object 1: difficult must be 0 or 1, got 'yes'",
     ),
     'difficult is 2': (one_object('<name>dog</name><difficult>2</difficult>'), "got '2'"),
-    'difficult is blank': (one_object('<name>dog</name><difficult/>'), "0 or 1, got ''"),
     'box of text': (dog_in(1, 1, 'x', 2), "object 1: bndbox must be numbers .*'xmax': 'x'"),
     'box of three': (dog_in(1, 1, 2), "object 1: bndbox must be .*'ymax': None"),
     'box turned': (dog_in(9, 1, 8, 9), 'object 1: bndbox must be .*xmin <= xmax'),
@@ -123,14 +127,78 @@ def test_external_entity_is_not_read(tmp_path: Path) -> None:
     assert 'secret' not in str(caught.value)
 
 
-def test_image_without_objects_or_difficult_tag(root: Path) -> None:
+@pytest.mark.parametrize('tag', ['', '<difficult/>', '<difficult> </difficult>'])
+def test_image_without_objects_or_difficult_tag(root: Path, tag: str) -> None:
     (root / 'Annotations/val_000002.xml').write_text('<annotation/>')
     (root / 'Annotations/val_000003.xml').write_text(
-        '<annotation><object><name>dog</name></object></annotation>'
+        f'<annotation><object><name>dog</name>{tag}</object></annotation>'
     )
     data = build_dataset('voc', root)
     assert data.get_data_info(2)['gt_label'] == []
     assert data.get_data_info(3)['gt_label'] == [11]
+
+
+@pytest.mark.parametrize(
+    'box', [dog_in(1, 1, 'x', 2), dog_in(9, 1, 8, 9), dog_in('nan', 1, 2, 2), dog_in()]
+)
+def test_boxes_are_not_read_without_sizes(root: Path, box: bytes) -> None:
+    (root / 'Annotations/val_000002.xml').write_bytes(box)
+    with pytest.raises(ValueError, match=r'val_000002\.xml: object 1: bndbox .* sizes=False'):
+        build_dataset('voc', root)
+    info = build_dataset('voc', root, sizes=False).get_data_info(2)
+    assert info['gt_label'] == [11]
+    assert all(math.isnan(area) for area in info['gt_area'])
+
+
+def test_image_without_xml_is_a_negative_on_request(root: Path) -> None:
+    (root / 'Annotations/val_000001.xml').unlink()
+    data = build_dataset('voc', root, missing_xml='negative')
+    assert (data.get_data_info(1)['gt_score'] == 0).all()
+    assert data.get_data_info(0)['gt_label'] == [0, 1]
+    for path in (root / 'Annotations').iterdir():
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r'4 of its 4 images have none; .*labelled=False'):
+        build_dataset('voc', root, missing_xml='negative')
+
+
+def list_ids(lines: str, images: str, folder: Path) -> list[str]:
+    (folder / 'set.txt').write_text(lines)
+    names = {Path(name).stem: name for name in images.split(',')}
+    return read_image_set(str(folder / 'set.txt'), names)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'images', 'ids'),
+    [
+        ('cat 1\ndog\n', 'cat 1.jpg,dog.jpg', ['cat 1', 'dog']),
+        ('my cat  -1\n', 'my cat.jpg', ['my cat']),
+        ('cat 1\n', 'cat.jpg,dog.jpg', ['cat']),  # a label, as in the lists of single classes
+        ('cat.jpg\nmy dog.PNG 0\n', 'cat.jpg,my dog.PNG', ['cat', 'my dog']),
+        ('cat 1 1\n', 'cat 1.jpg', ['cat 1']),
+        ('2008.jpg\n', '2008.jpg.jpg', ['2008.jpg']),
+    ],
+)
+def test_ids_with_blanks_and_suffixes(
+    tmp_path: Path, lines: str, images: str, ids: list[str]
+) -> None:
+    assert list_ids(lines, images, tmp_path) == ids
+
+
+@pytest.mark.parametrize(
+    ('line', 'images'), [('cat 1', 'cat.jpg,cat 1.jpg'), ('cat.jpg', 'cat.jpg,cat.jpg.jpg')]
+)
+def test_line_that_fits_two_images(tmp_path: Path, line: str, images: str) -> None:
+    with pytest.raises(ValueError, match=rf"set\.txt: line 1: '{line}' may be .* rename one"):
+        list_ids(line, images, tmp_path)
+
+
+@pytest.mark.parametrize('suffix', ['bmp', 'WEBP', 'tif'])
+def test_other_image_formats(root: Path, suffix: str) -> None:
+    path = root / 'JPEGImages/val_000001.jpg'
+    image = cv2.imread(str(path))
+    path.unlink()
+    cv2.imwrite(str(path.with_suffix(f'.{suffix}')), image)
+    assert build_dataset('voc', root)[1]['img'].shape == image.shape
 
 
 LISTS = {
@@ -155,10 +223,11 @@ def test_lists(tmp_path: Path, case: str) -> None:
 
 OPTIONS = [
     (dict(split='test'), r'test\.txt: no such image set; check data_root'),
-    (dict(data_root='nowhere'), r'nowhere.*: no such image set; check'),
+    (dict(data_root='nowhere'), r'nowhere.*: no such image folder; check'),
     (dict(difficult='skip'), "difficult must be one of .* got 'skip'"),
     (dict(split='../train'), r"split must be the name of a list .* got '\.\./train'"),
     (dict(split='a\\b'), 'split must be the name'),
+    (dict(missing_xml='skip'), "missing_xml must be one of .* got 'skip'"),
     (dict(split=''), "split must be the name of a list .* got ''"),
 ]
 

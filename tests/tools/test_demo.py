@@ -135,9 +135,11 @@ def test_files_that_are_no_photograph(loaded: LoadedModel, folder: Path) -> None
         look(inferencer, folder / 'large.png')
 
 
-def test_names_of_scales(loaded: LoadedModel) -> None:
+def test_names_of_scales(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scale_names(loaded.model, 3) == ['large', 'medium', 'small']
     assert scale_names(loaded.model, 2) == ['scale 1', 'scale 2']
+    monkeypatch.setattr(loaded.model.neck, 'passthrough', True)
+    assert scale_names(loaded.model, 4) == ['large', 'medium', 'small', 'pooling']
 
 
 def test_moving_the_threshold_does_not_run_the_model(

@@ -15,7 +15,7 @@ from tests.helpers.small_data import write_image
 
 timm = pytest.importorskip('timm')
 TOOL = 'converters/efficientnet_lite0_to_mmpretrain.py'
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/_base_/models/efficientnet-lite0.py'
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / 'configs/_base_/models'
 
 
 @pytest.fixture(scope='module')
@@ -33,25 +33,26 @@ def released(classifier: torch.nn.Module) -> dict[str, Tensor]:
     }
 
 
+@pytest.mark.parametrize('name', ['efficientnet-lite0.py', 'efficientnet-lite0_frozen.py'])
 def test_the_recipes_backbone_computes_the_classifiers_maps(
-    tmp_path: Path, classifier: torch.nn.Module, released: dict[str, Tensor]
+    tmp_path: Path, classifier: torch.nn.Module, released: dict[str, Tensor], name: str
 ) -> None:
     torch.save(released, tmp_path / 'src.pth')
     write_image(tmp_path / 'noise.jpg')
     done = run_tool(tmp_path, TOOL, 'dst.pth', '--src', 'src.pth', '--check', 'noise.jpg')
     assert done.returncode == 0, done.stderr
-    assert '112 channels at stride 16, 320 channels at stride 32' in done.stdout
+    assert '112 channels at stride 16, 320 channels at stride 32, final 1280' in done.stdout
     assert done.stdout.count('; ') >= 4 and 'noise.jpg: ' in done.stdout
 
-    cfg = Config.fromfile(CONFIG).model
+    cfg = Config.fromfile(MODELS_FOLDER / name).model
     cfg.backbone.pop('init_cfg')
     model = MODELS.build(dict(cfg, head=dict(type='ClsHead'))).eval()
-    load_checkpoint(model, str(tmp_path / 'dst.pth'), strict=True)
+    load_checkpoint(model, str(tmp_path / 'dst.pth'), strict=name.endswith('frozen.py'))
     x = torch.randn(1, 3, 64, 64)
-    large, medium = model.backbone(x)
+    large, medium, *final = model.backbone(x)
     assert (large.shape, medium.shape) == ((1, 112, 4, 4), (1, 320, 2, 2))
-    expected = classifier.bn2(classifier.conv_head(medium))
-    torch.testing.assert_close(expected, classifier.forward_features(x))
+    final = final or [classifier.bn2(classifier.conv_head(medium))]
+    torch.testing.assert_close(final, [classifier.forward_features(x)])
 
 
 @pytest.mark.parametrize(

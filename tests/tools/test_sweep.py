@@ -8,7 +8,11 @@ from pathlib import Path
 import _sweep
 import pytest
 from _grid import Row, make_rows
+from _results import Result, config_hash
 from _sweep import Sweep
+from mmengine.config import Config
+
+from mmmsf.checkpoint.loading import build_model
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
@@ -88,6 +92,16 @@ def test_writes_a_result_a_run_and_skips_finished_runs(
     (root / 'order.txt').unlink()
     Sweep(rows[:1], arguments).run()
     assert (root / 'order.txt').read_text() == 'msf 1 3\n'
+
+
+def test_cost_is_that_of_the_model_on_images(arguments: Namespace, rows: list[Row]) -> None:
+    features = rows[0].cfg.to_dict()
+    features['model']['backbone'] = dict(type='mmmsf.FeatureInput', map_shapes=[(128, 4, 4)])
+    row = Row('msf', Config(features), images=rows[0].cfg)
+    assert not Sweep([row], arguments).run()
+    result = Result.load(Sweep([row], arguments).run_dir(row, 0) / 'result.json')
+    assert result.params == sum(p.numel() for p in build_model(rows[0].cfg).parameters())
+    assert result.config_hash == config_hash(row.cfg) != config_hash(rows[0].cfg)
 
 
 def test_refuses_results_of_another_config(arguments: Namespace, rows: list[Row]) -> None:

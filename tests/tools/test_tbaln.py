@@ -166,16 +166,14 @@ def test_converted_weights_give_the_released_logits(
     released: Released, ours: nn.Module, tmp_path: Path
 ) -> None:
     state = {f'module.{name}': x for name, x in released.state_dict().items()}
-    torch.save(dict(epoch=3, state_dict=state), tmp_path / 'released.pth')
+    torch.save(
+        dict(epoch=3, arch=f'TBALN-R101-{SIZE}', state_dict=state), tmp_path / 'released.pth'
+    )
     done = convert(
-        tmp_path / 'released.pth',
-        tmp_path / 'ours.pth',
-        '--image-size',
-        SIZE,
-        '--num-classes-check',
-        NUM_CLASSES,
+        tmp_path / 'released.pth', tmp_path / 'ours.pth', '--num-classes-check', NUM_CLASSES
     )
     assert done.returncode == 0, done.stderr
+    assert f'trained at {SIZE} px' in done.stdout
     checkpoint = torch.load(tmp_path / 'ours.pth', weights_only=True)
     ours.load_state_dict(checkpoint['state_dict'])
     assert ours.head.position.trained_grid.tolist() == [[14, 14], [7, 7], [3, 3]]
@@ -190,7 +188,7 @@ def test_converted_weights_give_the_released_logits(
 
 def test_every_tensor_arrives_once(released: Released, shapes: dict[str, torch.Size]) -> None:
     source = released.state_dict()
-    converted = tbaln.convert_tbaln(source, shapes)
+    converted = tbaln.convert_tbaln(source, shapes, 448)
     assert {name: x.shape for name, x in converted.items()} == shapes
     assert converted[tbaln.GRID].tolist() == [[28, 28], [14, 14], [6, 6]]
     assert converted[tbaln.GRID].dtype == torch.long
@@ -266,7 +264,7 @@ def test_what_does_not_fit_is_named(
     state = dict(released.state_dict())
     change(state)
     with pytest.raises(ValueError) as error:
-        tbaln.convert_tbaln(state, shapes)
+        tbaln.convert_tbaln(state, shapes, 448)
     assert str(error.value).splitlines()[1:] == [fault]
 
 
@@ -296,8 +294,48 @@ def test_classes_cannot_be_counted(state: dict) -> None:
         tbaln.count_classes(state)
 
 
-def test_tool_refuses_another_number_of_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ('checkpoint', 'size'),
+    [
+        (dict(arch='TBALN-R101-576'), 576),
+        (dict(arch='Q2L-R101-448', state_dict={}), 448),
+        (dict(arch='TBALN-R101-448', args=dict(img_size=512)), 512),
+        (dict(arch='resnet'), None),
+        (dict(args=dict()), None),
+        ([], None),
+    ],
+)
+def test_image_size_of_a_checkpoint(checkpoint: object, size: int | None) -> None:
+    assert tbaln.trained_image_size(checkpoint) == size
+
+
+def test_tool_asks_for_an_image_size(tmp_path: Path) -> None:
     torch.save({'fc.b': torch.zeros(1, 5)}, tmp_path / 'a.pth')
+    done = convert(tmp_path / 'a.pth', tmp_path / 'b.pth')
+    assert done.returncode == 1
+    assert 'a.pth: names no image size' in done.stderr and '--image-size' in done.stderr
+    assert not (tmp_path / 'b.pth').exists()
+
+
+def test_half_precision_becomes_float32() -> None:
+    weights = dict(a=torch.tensor([0.1]).half(), b=torch.ones(2), steps=torch.tensor(3))
+    converted, others = tbaln.to_float32(weights)
+    assert {name: value.dtype for name, value in converted.items()} == dict(
+        a=torch.float32, b=torch.float32, steps=torch.int64
+    )
+    assert converted['a'] == weights['a'].float() and others == ['torch.float16']
+    assert tbaln.to_float32(dict(b=torch.ones(2)))[1] == []
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_broken_weights_are_refused(value: float) -> None:
+    weights = dict(a=torch.ones(2), b=torch.tensor([1.0, value]), c=torch.tensor([value]).half())
+    with pytest.raises(ValueError, match='must be finite, .* in b, c; convert'):
+        tbaln.to_float32(weights)
+
+
+def test_tool_refuses_another_number_of_classes(tmp_path: Path) -> None:
+    torch.save(dict(state_dict={'fc.b': torch.zeros(1, 5)}, arch='x-448'), tmp_path / 'a.pth')
     done = convert(tmp_path / 'a.pth', tmp_path / 'b.pth', '--num-classes-check', 80)
     assert done.returncode == 1
     assert 'a.pth: the checkpoint must have 80 classes, got 5' in done.stderr

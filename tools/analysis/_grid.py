@@ -17,10 +17,17 @@ Changes = dict[str, Any]  # config key, as in ``--cfg-options`` -> value
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: a name and the merged config of its runs."""
+    """Hold one row of a table.
+
+    Attributes:
+        name: Name of the row.
+        cfg: Merged config of its runs.
+        images: Config of the same model on images, where ``cfg`` trains on cached features.
+    """
 
     name: str
     cfg: Config = field(compare=False)
+    images: Config | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

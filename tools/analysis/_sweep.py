@@ -107,8 +107,9 @@ class Sweep:
         """Write ``result.json`` of a finished run."""
         run_dir = self.run_dir(row, seed)
         metrics = json.loads((run_dir / 'val' / 'metrics.json').read_text(encoding='utf-8'))
-        size = self.args.image_size or input_size(row.cfg)
-        cost = count_complexity(build_model(row.cfg), (size[0], size[-1]))
+        model_cfg = row.images or row.cfg
+        size = self.args.image_size or input_size(model_cfg)
+        cost = count_complexity(build_model(model_cfg), (size[0], size[-1]))
         Result(
             row.name,
             seed,

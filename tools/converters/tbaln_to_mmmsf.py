@@ -24,8 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--image-size',
         type=int,
-        default=448,
-        help='side in pixels of the training images (default: 448)',
+        help='side in pixels of the training images (default: what the checkpoint names)',
     )
     parser.add_argument(
         '--num-classes-check',
@@ -55,22 +54,33 @@ def main() -> None:
     from mmmsf.checkpoint.files import read_file, write_checkpoint
 
     try:
-        released = tbaln.unwrap(read_file(args.src))
+        checkpoint = read_file(args.src)
+        released, other_types = tbaln.to_float32(tbaln.unwrap(checkpoint))
         num_classes = tbaln.count_classes(released)
         if args.num_classes_check not in (None, num_classes):
             raise ValueError(
                 f'the checkpoint must have {args.num_classes_check} classes, got {num_classes}'
             )
+        image_size = args.image_size or tbaln.trained_image_size(checkpoint)
+        if image_size is None:
+            raise ValueError(
+                'names no image size in `arch` or `args`; give that of the training: --image-size'
+            )
         model_cfg = Config.fromfile(Path(__file__).resolve().parents[2] / CONFIG).model
         model_cfg.head.num_classes = num_classes
         expected = {name: x.shape for name, x in MODELS.build(model_cfg).state_dict().items()}
-        converted = tbaln.convert_tbaln(released, expected, args.image_size)
+        converted = tbaln.convert_tbaln(released, expected, image_size)
     except (OSError, ValueError) as error:
         raise SystemExit(f'{args.src}: {error}') from None
     write_checkpoint(
         args.dst, dict(state_dict=converted, meta=dict(mmmsf_version=mmmsf.__version__))
     )
-    print(f'{args.dst}: {len(converted)} tensors, {num_classes} classes, {CONFIG.name}')
+    if other_types:
+        print(f'{args.src}: {", ".join(other_types)} converted to float32')
+    print(
+        f'{args.dst}: {len(converted)} tensors, {num_classes} classes, trained at {image_size} px, '
+        f'{CONFIG.name}'
+    )
 
 
 if __name__ == '__main__':

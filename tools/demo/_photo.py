@@ -66,9 +66,11 @@ def _shown(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def scale_names(model: ImageClassifier, count: int) -> list[str]:
-    """Name the scales as MSFNeck does, else by their numbers."""
-    if model.with_neck and isinstance(model.neck, MSFNeck) and len(model.neck.scales) == count:
-        return list(model.neck.scales)
+    """Name the scales as MSFNeck does, and the pooling of MSFHead; else by their numbers."""
+    if model.with_neck and isinstance(model.neck, MSFNeck):
+        names = [*model.neck.scales, *(['pooling'] if model.neck.passthrough else [])]
+        if len(names) == count:
+            return names
     return [f'scale {i + 1}' for i in range(count)]
 
 

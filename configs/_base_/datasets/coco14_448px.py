@@ -7,6 +7,7 @@ data_preprocessor = dict(num_classes=80)
 train_dataloader = dict(
     batch_size=21,
     num_workers=8,
+    drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmmsf.CocoMultiLabel', data_root=data_root,

@@ -14,6 +14,7 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
+    drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmmsf.ScaledDigits', data_root=data_root, split='train', pipeline=train_pipeline))

@@ -9,6 +9,7 @@ data_preprocessor = dict(num_classes=20)
 train_dataloader = dict(
     batch_size=16,
     num_workers=8,
+    drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='mmmsf.VocMultiLabel', data_root=data_root, split='train', difficult='ignore',

@@ -30,10 +30,10 @@ def default_cache_dir() -> str:
     return os.environ.get('MMMSF_CACHE_DIR') or os.path.join(base, 'mmmsf')
 
 
-def cache_path(cache_dir: str, content: bytes) -> str:
+def cache_path(cache_dir: str, content: bytes, variant: str = '') -> str:
     """Return the path of the file that caches ``content``, named by its SHA-256 and ``FORMAT``."""
     digest = hashlib.sha256(content).hexdigest()
-    return os.path.join(os.path.expanduser(cache_dir), f'labels-v{FORMAT}-{digest}.npz')
+    return os.path.join(os.path.expanduser(cache_dir), f'labels-v{FORMAT}-{digest}{variant}.npz')
 
 
 @functools.cache
@@ -83,6 +83,7 @@ def cached_table(
     content: bytes,
     parse: Callable[[], LabelTable],
     cache_dir: str | None,
+    variant: str = '',
 ) -> LabelTable:
     """Return the table of an annotation file, from the cache if possible.
 
@@ -90,10 +91,11 @@ def cached_table(
         content: Bytes of the annotation file; fewer than ``MIN_BYTES`` are not cached.
         parse: Parser of ``content``; its errors propagate, and nothing is cached then.
         cache_dir: Folder of the cache; None disables it.
+        variant: Part of the file's name that tells apart results of other options.
     """
     if cache_dir is None or len(content) < MIN_BYTES:
         return parse()
-    path = cache_path(cache_dir, content)
+    path = cache_path(cache_dir, content, variant)
     table = read_cache(path)
     if table is None:
         table = parse()

@@ -88,6 +88,12 @@ def find_owners(
     return found
 
 
+def _given(annotation: Record, key: str, default: Any) -> Any:
+    """Return an entry that may be missing or null."""
+    value = annotation.get(key)
+    return default if value is None else value
+
+
 def _number(value: Any) -> float:
     try:
         return float(value) if type(value) in (int, float) else math.nan
@@ -119,11 +125,11 @@ def box_areas(path: str, annotations: list[Record]) -> NDArray[np.float64]:
     def fault(annotation: Record) -> str:
         return (
             f'bbox must be [x, y, width >= 0, height >= 0] in finite numbers, got '
-            f'{annotation["bbox"]!r}; correct or remove the annotation'
+            f'{annotation["bbox"]!r}; correct or remove the annotation, or set sizes=False'
         )
 
     absent = [0, 0, 0, 0]
-    boxes = [annotation.get('bbox', absent) for annotation in annotations]
+    boxes = [_given(annotation, 'bbox', absent) for annotation in annotations]
     _refuse(path, annotations, (type(box) is not list or len(box) != 4 for box in boxes), fault)
     sides = _numbers(list(itertools.chain.from_iterable(boxes))).reshape(-1, 4)
     with np.errstate(over='ignore'):
@@ -135,7 +141,7 @@ def box_areas(path: str, annotations: list[Record]) -> NDArray[np.float64]:
 
 
 def instance_areas(path: str, annotations: list[Record]) -> NDArray[np.float64]:
-    """Collect the areas of the instances: ``area``, else that of ``bbox``.
+    """Collect the areas of the instances: ``area``, else that of ``bbox``; null counts as missing.
 
     Returns:
         float64 (M,) in square pixels; NaN where neither is given, and for a crowd, which is many
@@ -145,22 +151,22 @@ def instance_areas(path: str, annotations: list[Record]) -> NDArray[np.float64]:
         ValueError: ``area``, ``bbox`` or ``iscrowd`` is out of range; names the file and the
             annotation id.
     """
-    crowds = [annotation.get('iscrowd', 0) for annotation in annotations]
+    crowds = [_given(annotation, 'iscrowd', 0) for annotation in annotations]
     _refuse(
         path,
         annotations,
         (crowd not in (0, 1) for crowd in crowds),
         lambda annotation: f'iscrowd must be 0 or 1, got {annotation["iscrowd"]!r}',
     )
-    given = np.array(['area' in annotation for annotation in annotations], bool)
-    areas = _numbers([annotation.get('area', 0) for annotation in annotations])
+    given = np.array([annotation.get('area') is not None for annotation in annotations], bool)
+    areas = _numbers([_given(annotation, 'area', 0) for annotation in annotations])
     _refuse(
         path,
         annotations,
         ~(np.isfinite(areas) & (areas >= 0)),
         lambda annotation: (
             f'area must be a finite number >= 0, got {annotation["area"]!r}; '
-            'correct or remove the annotation'
+            'correct or remove the annotation, or set sizes=False'
         ),
     )
     areas = np.where(given, areas, box_areas(path, annotations))

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from .coco_annotations import Record, check_ids, find_owners, instance_areas, require
 from .files import check_file_name, normalize_name
 from .packed_labels import LabelTable
@@ -117,12 +119,13 @@ def check_categories(path: str, categories: list[Record]) -> None:
             )
 
 
-def parse_table(path: str, content: bytes) -> LabelTable:
+def parse_table(path: str, content: bytes, sizes: bool = True) -> LabelTable:
     """Parse, check and gather a COCO instances file.
 
     Args:
         path: File name for the messages.
         content: Bytes of the file.
+        sizes: False to leave out boxes and areas, which may then have any content.
 
     Returns:
         Labels of the images in the order of the file, classes in ascending category id.
@@ -142,5 +145,5 @@ def parse_table(path: str, content: bytes) -> LabelTable:
             [image['file_name'] for image in images],
             find_owners(path, annotations, 'image', 'images', images),
             find_owners(path, annotations, 'category', 'categories', categories),
-            instance_areas(path, annotations),
+            instance_areas(path, annotations) if sizes else np.full(len(annotations), np.nan),
         )

@@ -40,18 +40,19 @@ def read_content(path: str, kind: str, remedy: str) -> bytes:
         raise ValueError(f'{path!r} cannot be the name of a file ({error}); {remedy}') from error
 
 
-def read_text(path: str, kind: str) -> str:
+def read_text(path: str, kind: str, remedy: str = 'check data_root and the file name') -> str:
     """Read a UTF-8 file and drop its byte order mark.
 
     Args:
         path: File to read.
         kind: Noun for the file in the messages, such as 'table'.
+        remedy: Advice that ends the message when the file cannot be read.
 
     Raises:
         OSError, FileNotFoundError: As for :func:`read_content`.
         ValueError: The content is not UTF-8; the message names the line.
     """
-    content = read_content(path, kind, 'check data_root and the file name')
+    content = read_content(path, kind, remedy)
     try:
         return content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
@@ -71,7 +72,8 @@ def check_file_name(file_name: str, where: str) -> None:
         where: Place of the name in its file; opens the message.
 
     Raises:
-        ValueError: ``file_name`` is empty, absolute, a URL, or contains ``..`` or a NUL.
+        ValueError: ``file_name`` is empty, absolute, a URL, or contains ``..``, a backslash or a
+            NUL.
     """
     if file_name[:1] not in ('', '/') and not RISKY.search(file_name):
         return  # almost every name, without the cost of a path object
@@ -80,6 +82,11 @@ def check_file_name(file_name: str, where: str) -> None:
         raise ValueError(
             f'{where}: file_name must stay inside the image folder (relative, '
             f'without ".."), got {file_name!r}'
+        )
+    if '\\' in file_name:
+        raise ValueError(
+            f'{where}: file_name must separate folders by "/", got {file_name!r}; write '
+            f'{file_name.replace(chr(92), "/")!r}'
         )
     if '\0' in file_name:
         raise ValueError(f'{where}: no file can have the file_name {file_name!r}; correct it')

@@ -1,7 +1,7 @@
 """Files of the VOC layout: image-set lists and one XML file per image."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from xml.etree.ElementTree import Element, ParseError
@@ -12,7 +12,8 @@ from defusedxml.ElementTree import fromstring
 
 from .files import read_content, read_text
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+LABELS = ('-1', '0', '1')  # of the lists of single classes
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 BOX_SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 
@@ -41,29 +42,50 @@ class VocObject:
         return (right - left) * (bottom - top)
 
 
-def read_image_set(path: str) -> list[str]:
+def _image_id(line: str, names: Mapping[str, str] | None, where: str) -> str:
+    """Find the image that a line of a list names; see :func:`read_image_set`."""
+    text, *label = line.rsplit(maxsplit=1) if line.split()[1:] else [line.strip()]
+    unlabelled = text if label and label[0] in LABELS else None
+    if names is None:
+        if len(line.split()) > (1 if unlabelled is None else 2):
+            raise ValueError(
+                f'{where} must be an image id and at most one of -1, 0 and 1, got {line!r}'
+            )
+        return unlabelled or line.strip()
+    whole = line.strip()
+    readings = [one for one in (whole, unlabelled) if one is not None]
+    ids = [one for one in readings if one in names]
+    ids += [PurePath(one).stem for one in readings if names.get(PurePath(one).stem) == one]
+    if len(ids) > 1:
+        raise ValueError(
+            f'{where}: {whole!r} may be the image {names[ids[0]]!r} or {names[ids[1]]!r}; '
+            'rename one'
+        )
+    return ids[0] if ids else unlabelled or whole
+
+
+def read_image_set(path: str, names: Mapping[str, str] | None = None) -> list[str]:
     """Read the image ids of a list file, in its order.
 
     A line holds an id; a second column of -1, 0 or 1, as in the lists of single classes, is
-    ignored, as are blank lines.
+    ignored, as are blank lines. Where the images are known, an id may contain blanks and stand with
+    the suffix of its file.
+
+    Args:
+        path: List file.
+        names: File name of each image id, from :func:`list_images`.
 
     Raises:
         FileNotFoundError: ``path`` does not exist.
-        ValueError: A line is not of this form, an id contains a path separator, or an id occurs
-            twice; names the file and the line.
+        ValueError: A line is not of this form or fits two images, an id contains a path separator,
+            or an id occurs twice; names the file and the line.
     """
     ids: list[str] = []
     first_line: dict[str, int] = {}
     for number, line in enumerate(read_text(path, 'image set').splitlines(), start=1):
-        columns = line.split()
-        if not columns:
+        if not line.strip():
             continue
-        if columns[1:] not in ([], ['-1'], ['0'], ['1']):
-            raise ValueError(
-                f'{path}: line {number} must be an image id and at most one of -1, 0 '
-                f'and 1, got {line!r}'
-            )
-        image_id = columns[0]
+        image_id = _image_id(line, names, f'{path}: line {number}')
         if '/' in image_id or '\\' in image_id or image_id in ('.', '..'):
             raise ValueError(
                 f'{path}: line {number} must be the bare id of an image, without '
@@ -144,34 +166,35 @@ def _read_box(element: Element, where: str) -> Box | None:
         raise ValueError(
             f'{where}: bndbox must be numbers with {BOX_SIDES[0]} <= {BOX_SIDES[2]} '
             f'and {BOX_SIDES[1]} <= {BOX_SIDES[3]}, got '
-            f'{dict(zip(BOX_SIDES, texts, strict=True))}'
+            f'{dict(zip(BOX_SIDES, texts, strict=True))}; correct it, or set sizes=False'
         )
     return left - 1, top - 1, right, bottom
 
 
-def _read_object(element: Element, where: str) -> VocObject:
-    for tag in ('name', 'difficult', 'bndbox'):
+def _read_object(element: Element, where: str, sizes: bool) -> VocObject:
+    for tag in ('name', 'difficult', 'bndbox') if sizes else ('name', 'difficult'):
         count = len(element.findall(tag))
         if count > 1:
             raise ValueError(f'{where}: {tag} must be there once, got {count}; keep one')
     name = (element.findtext('name') or '').strip()
     if not name:
         raise ValueError(f'{where} has no name; every <object> needs a <name>')
-    difficult = element.findtext('difficult', '0').strip()
+    difficult = element.findtext('difficult', '').strip() or '0'
     if difficult not in ('0', '1'):
-        raise ValueError(f'{where}: difficult must be 0 or 1, got {difficult!r}')
-    return VocObject(name, difficult == '1', _read_box(element, where))
+        raise ValueError(f'{where}: difficult must be 0 or 1, got {difficult!r}; correct it')
+    return VocObject(name, difficult == '1', _read_box(element, where) if sizes else None)
 
 
-def read_objects(path: str, remedy: str = 'check data_root') -> list[VocObject]:
+def read_objects(path: str, remedy: str = 'check data_root', sizes: bool = True) -> list[VocObject]:
     """Read the objects of one annotation file.
 
-    An object without ``<difficult>`` is not difficult. Parts of an object (VOC's person layout)
-    are not objects.
+    An object without ``<difficult>``, or with an empty one, is not difficult. Parts of an object
+    (VOC's person layout) are not objects.
 
     Args:
         path: Annotation file.
         remedy: Advice that ends the message when the file does not exist.
+        sizes: False to leave out the boxes, which may then have any content.
 
     Raises:
         FileNotFoundError: ``path`` does not exist.
@@ -182,7 +205,7 @@ def read_objects(path: str, remedy: str = 'check data_root') -> list[VocObject]:
     if root.tag != 'annotation':
         raise ValueError(f'{path}: a VOC annotation begins with <annotation>, got <{root.tag}>')
     return [
-        _read_object(element, f'{path}: object {number}')
+        _read_object(element, f'{path}: object {number}', sizes)
         for number, element in enumerate(root.findall('object'), start=1)
     ]
 

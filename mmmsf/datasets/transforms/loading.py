@@ -113,17 +113,20 @@ def check_content(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> tu
     return width, height
 
 
-def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode_image(
+    content: bytes, name: str, max_pixels: int = MAX_PIXELS, ignore_orientation: bool = False
+) -> np.ndarray:
     """Decode an encoded image to 3-channel BGR.
 
     Grey and palette images are expanded, CMYK is converted, 16-bit values are scaled to 8 bits, an
     alpha channel is dropped (its pixels keep their colour, as in MMCV), and the EXIF orientation
-    is applied.
+    is applied unless ``ignore_orientation``.
 
     Args:
         content: Bytes of the file (JPEG, PNG, WebP, BMP, GIF, TIFF, ...).
         name: Name of the image in errors, usually its path.
         max_pixels: Largest number of pixels, checked against the header.
+        ignore_orientation: Keep the pixels as they are stored.
 
     Returns:
         uint8 (H, W, 3).
@@ -133,8 +136,9 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
             ``max_pixels``, or of a kind that cv2 cannot decode.
     """
     size = check_content(content, name, max_pixels)
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if ignore_orientation else 0)
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
         raise ImageReadError(
             f'{name}: cv2 failed on the data: {error}; fetch the file again'
@@ -157,14 +161,15 @@ def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.
 class LoadImage(LoadImageFromFile):
     """Load ``results['img_path']`` through :func:`decode_image`.
 
-    Sets ``img`` (uint8 (H, W, 3), BGR), ``img_shape`` and ``ori_shape``, both (H, W) after EXIF
-    rotation. Unlike MMCV's ``LoadImageFromFile`` it refuses truncated files and never returns
-    None.
+    Sets ``img`` (uint8 (H, W, 3), BGR), ``img_shape`` and ``ori_shape``, both (H, W) of the decoded
+    image. Unlike MMCV's ``LoadImageFromFile`` it refuses truncated files and never returns None.
 
     Args:
         max_pixels: Largest number of pixels of an image.
         to_float32: Convert to float32 (still 0 to 255).
         backend_args: Arguments of MMEngine's file backend.
+        ignore_orientation: Skip the EXIF rotation, as ``PIL.Image.open`` and code that is built
+            on it do.
 
     Raises:
         ValueError: ``max_pixels`` is not positive.
@@ -175,11 +180,13 @@ class LoadImage(LoadImageFromFile):
         max_pixels: int = MAX_PIXELS,
         to_float32: bool = False,
         backend_args: dict | None = None,
+        ignore_orientation: bool = False,
     ) -> None:
         super().__init__(to_float32=to_float32, backend_args=backend_args)
         if max_pixels <= 0:
             raise ValueError(f'max_pixels must be positive, got {max_pixels}')
         self.max_pixels = max_pixels
+        self.ignore_orientation = ignore_orientation
 
     def transform(self, results: dict) -> dict:
         """Read and decode one image.
@@ -198,7 +205,7 @@ class LoadImage(LoadImageFromFile):
             raise ImageReadError(f'{path}: cannot be read: {error}') from error
         except ValueError as error:  # a NUL, half of a surrogate pair
             raise ImageReadError(f'{path!r}: no file can have this name: {error}') from error
-        image = decode_image(content, str(path), self.max_pixels)
+        image = decode_image(content, str(path), self.max_pixels, self.ignore_orientation)
         shape = image.shape[:2]
         image = image.astype(np.float32) if self.to_float32 else image
         return {**results, 'img': image, 'img_shape': shape, 'ori_shape': shape}
@@ -206,5 +213,6 @@ class LoadImage(LoadImageFromFile):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(max_pixels={self.max_pixels}, '
-            f'to_float32={self.to_float32}, backend_args={self.backend_args})'
+            f'to_float32={self.to_float32}, backend_args={self.backend_args}, '
+            f'ignore_orientation={self.ignore_orientation})'
         )

@@ -4,6 +4,7 @@ from .channels_last_hook import ChannelsLastHook
 from .class_check_hook import ClassCheckHook
 from .compile_hook import CompileHook
 from .ema_hook import EMAWithRawEvalHook
+from .fast_forward_hook import FastForwardHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
 from .target_check_hook import TargetCheckHook
@@ -14,6 +15,7 @@ __all__ = [
     'ClassCheckHook',
     'CompileHook',
     'EMAWithRawEvalHook',
+    'FastForwardHook',
     'NonFiniteLossHook',
     'ReportHook',
     'TargetCheckHook',

@@ -3,9 +3,10 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
+from mmmsf.checkpoint.fit import check_classes, checkpoint_classes
 from mmmsf.datasets.base import class_difference
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.registry import HOOKS
@@ -19,7 +20,8 @@ class ClassCheckHook(Hook):
     Raises:
         ValueError: At the start of training, validation or testing. Names the dataset, both numbers
             or the first differing class, and the remedy; or the head breaks the contract in
-            `mmmsf.models.heads.contract`.
+            `mmmsf.models.heads.contract`. While a checkpoint is loaded for training: it has the
+            classes of the training set in another order.
     """
 
     def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
@@ -50,6 +52,17 @@ class ClassCheckHook(Hook):
         if runner.val_loop is not None:
             loaders['validation'] = runner.val_dataloader
         self._check(runner, loaders)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Refuse to train on from weights of the same classes in another order."""
+        # Only `Runner.train` turns the config of the training loop into a loop.
+        if not isinstance(runner._train_loop, BaseLoop):
+            return
+        names = checkpoint_classes(checkpoint.get('meta') or {})
+        classes = getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes')
+        if names is None or classes is None or set(names) != set(classes):
+            return  # other classes are for TransferHook
+        check_classes(names, classes, 'the checkpoint', 'the training dataset')
 
     def before_val(self, runner: Runner) -> None:
         """Check the validation set."""

@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmmsf.engine.fast_forward import compile_parts
 from mmmsf.registry import HOOKS
 from mmmsf.utils.unwrap import unwrap_model
 
@@ -27,8 +28,4 @@ class CompileHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Compile the modules in place."""
-        model = unwrap_model(runner.model)
-        for name in ('backbone', 'neck', 'head'):
-            part = getattr(model, name, None)
-            if part is not None:
-                part.compile(**self.options)
+        compile_parts(unwrap_model(runner.model), **self.options)

@@ -20,7 +20,7 @@ class TransferHook(Hook):
 
     Args:
         exclude: Prefixes of the parameters to leave out. The default covers the parameters that
-            ``MSFHead`` has per class: label embeddings and the final linear layer.
+            ``MSFHead`` has per class: label embeddings, the final linear layer and the pooling.
 
     Raises:
         ValueError: ``exclude`` is empty or a string; or, while loading, another weight is missing,
@@ -29,7 +29,9 @@ class TransferHook(Hook):
 
     priority = 'HIGH'  # before the averaging hook copies the loaded weights
 
-    def __init__(self, exclude: Sequence[str] = ('head.label_embed', 'head.fc.')) -> None:
+    def __init__(
+        self, exclude: Sequence[str] = ('head.label_embed', 'head.fc.', 'head.pooling.')
+    ) -> None:
         if isinstance(exclude, str) or not exclude:
             raise ValueError(f'`exclude` must be a non-empty list of names, got {exclude!r}')
         self.exclude = tuple(exclude)

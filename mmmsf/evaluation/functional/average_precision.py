@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .validation import FloatArray, TargetArray, check_scores_targets
 
+# Recall levels of VOC 2007's devkit, whose loop over 0:0.1:1 multiplies: 3 * 0.1 > 0.3.
+DEVKIT_LEVELS = np.arange(11) * 0.1
 Flavour = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
 
 
@@ -20,15 +22,31 @@ def _voc(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
     return float(np.maximum.accumulate(precision).mean())
 
 
-def _voc11(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+def _mean_over_levels(
+    tp: NDArray[np.int64], precision: NDArray[np.float64], needed: NDArray[np.int64]
+) -> float:
     envelope = np.maximum.accumulate(precision)
-    # tp >= P * level / 10 in whole numbers, so that recall 3/10 does reach level 0.3.
-    needed = -(-np.arange(11) * tp[0] // 10)
     last = np.searchsorted(-tp, -needed, side='right') - 1
     return float(envelope[last].mean())
 
 
-AP_FLAVOURS: dict[str, Flavour] = {'area': _area, 'voc11': _voc11, 'voc': _voc}
+def _voc11(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+    # The devkit compares floating-point numbers: recall 3/10 stays below its level 3 * 0.1.
+    recall = np.arange(tp[0] + 1) / tp[0]
+    return _mean_over_levels(tp, precision, np.searchsorted(recall, DEVKIT_LEVELS))
+
+
+def _voc11_exact(tp: NDArray[np.int64], precision: NDArray[np.float64]) -> float:
+    # tp >= P * level / 10 in whole numbers, so that recall 3/10 does reach level 0.3.
+    return _mean_over_levels(tp, precision, -(-np.arange(11) * tp[0] // 10))
+
+
+AP_FLAVOURS: dict[str, Flavour] = {
+    'area': _area,
+    'voc11': _voc11,
+    'voc11_exact': _voc11_exact,
+    'voc': _voc,
+}
 
 
 def check_flavour(flavour: str) -> Flavour:
@@ -106,8 +124,9 @@ def average_precision(
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored (dropped for that class).
         flavour: ``area`` for the area under the curve without interpolation, ``voc11`` for the
             mean over the recall levels 0, 0.1 .. 1 of the best precision at that recall or above
-            (PASCAL VOC 2007), ``voc`` for the area under the monotone envelope (PASCAL VOC 2010
-            and later).
+            (PASCAL VOC 2007, whose devkit has the levels 0.3, 0.6 and 0.7 one rounding error too
+            high), ``voc11_exact`` for the same with exact levels, ``voc`` for the area under the
+            monotone envelope (PASCAL VOC 2010 and later).
         names: N image names for error messages.
 
     Returns:

@@ -10,8 +10,9 @@ To train, a head derives from MMPretrain's ``MultiLabelClsHead`` and computes lo
 A head may offer maps of where it finds each class:
 
 ``attention_maps(feats, layer=-1)``: list of Tensor
-    One (B, K, h_i, w_i) a scale; every map sums to one. ``feats`` is the input of ``forward``,
-    ``layer`` the number of the decoder layer. Raises ValueError for a layer that does not exist.
+    One (B, K, h_i, w_i) a scale, and one more of ``MSFHead``'s pooling; every map sums to one.
+    ``feats`` is the input of ``forward``, ``layer`` the number of the decoder layer. Raises
+    ValueError for a layer that does not exist.
 ``has_attention``: bool, optional
     False for an instance that cannot compute them although its class has the method.
 

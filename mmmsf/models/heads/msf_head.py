@@ -7,9 +7,11 @@ from typing import Any, cast
 import torch
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmpretrain.models.heads import MultiLabelClsHead
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmmsf.models.layers import (
+    ClassPooling,
     Decoder,
     Encoder,
     GroupLinear,
@@ -19,7 +21,8 @@ from mmmsf.models.layers import (
 from mmmsf.models.profiles import HEAD_PROFILES, expand_profile
 from mmmsf.registry import MODELS
 
-from .attention_maps import weights_to_maps
+from .attention_maps import activation_maps, weights_to_maps
+from .inputs import scale_maps
 
 POSITION_MODES = ('input', 'attention')
 QUERY_MODES = ('first', 'attention')
@@ -60,8 +63,15 @@ class MSFHead(MultiLabelClsHead):
     position_mode         input        attention       input
     query_mode            first        attention       first
     act_cfg               ReLU         GELU            ReLU
+    dropout               0            0               0.1
+    branch_loss           False        False           True
     thr                   0.5          0.715           0.5
     ====================  ===========  ==============  =========
+
+    The final layer is linear, so its logits are the mean of one score for each branch: S times the
+    branch's part of the sum, plus the bias. With ``branch_loss`` each of these predictors is
+    trained by a loss of its own as well; the logits do not change. ``pooling_channels`` adds a
+    predictor of another kind, linear in a map of the backbone.
 
     Args:
         num_classes: Number of classes K.
@@ -88,8 +98,14 @@ class MSFHead(MultiLabelClsHead):
             with a decoder.
         dropout: Dropout probability of encoder and decoder.
         act_cfg: Activation of the feed-forward parts.
-        profile: ``'paper'``, ``'authors'`` (the first author's code) or ``'ours'`` (msf-lite),
-            see :mod:`mmmsf.models.profiles`.
+        branch_loss: If True, train on half the loss of the logits plus half the mean loss of the
+            predictors, the branches and the pooling; else on the loss of the logits.
+        pooling_channels: Channels of one more map, the last of the inputs (``passthrough`` of the
+            neck), which :class:`ClassPooling` scores; the logits are then the mean of its scores
+            and those of the S branches. None makes no such predictor.
+        pooling_weight: Weight of the attention in the pooling.
+        profile: ``'paper'``, ``'authors'`` (the first author's code) or ``'ours'``, see
+            :mod:`mmmsf.models.profiles`.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
             ``MultiLabelClsHead``. The loss defaults to Eq 12; it is summed over classes and
             averaged over images.
@@ -113,8 +129,11 @@ class MSFHead(MultiLabelClsHead):
         query_mode: str | None = None,
         num_positions: int = 50,
         num_groups: int | None = None,
-        dropout: float = 0.0,
+        dropout: float | None = None,
         act_cfg: dict | None = None,
+        branch_loss: bool | None = None,
+        pooling_channels: int | None = None,
+        pooling_weight: float = 0.2,
         profile: str = 'paper',
         **kwargs: object,
     ) -> None:
@@ -126,6 +145,8 @@ class MSFHead(MultiLabelClsHead):
             position_mode=position_mode,
             query_mode=query_mode,
             act_cfg=act_cfg,
+            dropout=dropout,
+            branch_loss=branch_loss,
             thr=kwargs.get('thr'),
         )
         _check_arguments(num_scales, num_groups, choice)
@@ -141,9 +162,10 @@ class MSFHead(MultiLabelClsHead):
         self.share_branches = share_branches
         self.position_mode: str = choice['position_mode']
         self.query_mode: str = choice['query_mode']
+        self.branch_loss: bool = choice['branch_loss']
 
         act = partial(ROOT_MODELS.build, choice['act_cfg'])
-        layer_args = (embed_dims, num_heads, feedforward_channels, act, dropout)
+        layer_args = (embed_dims, num_heads, feedforward_channels, act, choice['dropout'])
         depth, decoder_depth = choice['num_encoder_layers'], choice['num_decoder_layers']
         copies = 1 if share_branches else num_scales
         self.encoders = nn.ModuleList(Encoder(depth, *layer_args) for _ in range(copies))
@@ -157,20 +179,14 @@ class MSFHead(MultiLabelClsHead):
         if self.position_mode == 'input' or depth or decoder_depth:
             self.position = LearnedPositionEncoding(embed_dims, num_scales, num_positions)
         self.fc = GroupLinear(num_classes, num_scales * embed_dims, num_groups)
+        self.pooling: ClassPooling | None = None
+        if pooling_channels is not None:
+            self.pooling = ClassPooling(num_classes, pooling_channels, pooling_weight)
 
-    def _check_inputs(self, feats: Sequence[Tensor]) -> None:
-        got = [tuple(x.shape) for x in feats]
-        if len(feats) != self.num_scales:
-            raise ValueError(
-                f'MSFHead was built with num_scales={self.num_scales}, but the neck '
-                f'gave {len(feats)} maps of shapes {got}. Set `num_scales` to the '
-                "number of the neck's `scales`."
-            )
-        if any(x.dim() != 4 or x.shape[1] != self.embed_dims for x in feats):
-            raise ValueError(
-                f'MSFHead takes maps of shape (B, {self.embed_dims}, h, w) '
-                f'(embed_dims={self.embed_dims}), but the neck gave shapes {got}.'
-            )
+    def _scale_maps(self, feats: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Check the maps and return those of the scales, without the pooling's."""
+        pooled = None if self.pooling is None else self.pooling.weight.shape[1]
+        return scale_maps(feats, self.num_scales, self.embed_dims, pooled)
 
     def _tokenize(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Turn maps into tokens and positions.
@@ -232,7 +248,7 @@ class MSFHead(MultiLabelClsHead):
         """Compute features of every class (of every group with ``num_groups``).
 
         Args:
-            feats: ``num_scales`` maps (B, C, h_i, w_i).
+            feats: ``num_scales`` maps (B, C, h_i, w_i), and the pooling's if there is one.
 
         Returns:
             Z of shape (B, K, S * C) (Eq 11), the branches side by side; with K' rows for K'
@@ -241,9 +257,8 @@ class MSFHead(MultiLabelClsHead):
         Raises:
             ValueError: Number or channels of the maps are not as configured.
         """
-        self._check_inputs(feats)
         branches: list[Tensor] = []
-        for group, (memory, sizes, pos) in enumerate(self._encode(feats)):
+        for group, (memory, sizes, pos) in enumerate(self._encode(self._scale_maps(feats))):
             if self.decoders is None:
                 branches += [x.mean(dim=1, keepdim=True) for x in memory.split(sizes, dim=1)]
                 continue
@@ -252,16 +267,55 @@ class MSFHead(MultiLabelClsHead):
             branches += out.split(query_sizes, dim=1)
         return torch.cat(branches, dim=-1)
 
+    def predictor_scores(self, feats: Sequence[Tensor]) -> list[Tensor]:
+        """Compute the scores (B, K) of every branch, then of the pooling; the logits' summands.
+
+        Args:
+            feats: As :meth:`forward`.
+
+        Returns:
+            ``num_scales`` scores, or one more; their mean is :meth:`forward`.
+        """
+        scores = self.fc.part_scores(self.pre_logits(feats), self.num_scales)
+        return scores if self.pooling is None else [*scores, self.pooling(feats[-1])]
+
+    def loss(
+        self, feats: Sequence[Tensor], data_samples: list[DataSample], **kwargs: object
+    ) -> dict[str, Tensor]:
+        """Compute the losses of a batch.
+
+        Args:
+            feats: As :meth:`forward`.
+            data_samples: B samples with ``gt_score`` (K,) or ``gt_label``.
+            **kwargs: Arguments of the loss module.
+
+        Returns:
+            ``loss``; with ``branch_loss`` its summands instead, as MMEngine adds them up:
+            ``loss_fused`` of the logits, ``loss_branch_0`` ... of the branches, ``loss_pooling``.
+        """
+        if not self.branch_loss:
+            return super().loss(feats, data_samples, **kwargs)
+        scores = self.predictor_scores(feats)
+        names = [f'loss_branch_{i}' for i in range(self.num_scales)]
+        if self.pooling is not None:
+            names.append('loss_pooling')
+        fused = torch.stack(scores).mean(dim=0)
+        losses = {'loss_fused': self._get_loss(fused, data_samples, **kwargs)['loss'] / 2}
+        for name, score in zip(names, scores, strict=True):
+            part = self._get_loss(score, data_samples, **kwargs)['loss']
+            losses[name] = part / (2 * len(scores))
+        return losses
+
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
         """Compute a decoder layer's cross-attention of each class, averaged over the heads.
 
         Args:
-            feats: ``num_scales`` maps (B, C, h_i, w_i).
+            feats: As :meth:`forward`.
             layer: Index of the decoder layer; negative numbers count from the last.
 
         Returns:
             For each scale (B, K, h_i, w_i); each map sums to one. The classes of a group have the
-            same map.
+            same map. With the pooling also the class activation maps of its score, in every layer.
 
         Raises:
             ValueError: The head has no decoder or no such layer, or the maps are not as
@@ -269,16 +323,34 @@ class MSFHead(MultiLabelClsHead):
         """
         if self.decoders is None:
             raise ValueError('a head with num_decoder_layers=0 has no cross-attention to show')
-        self._check_inputs(feats)
+        scales = self._scale_maps(feats)
         weights: list[Tensor] = []
-        for group, (memory, sizes, pos) in enumerate(self._encode(feats)):
+        for group, (memory, sizes, pos) in enumerate(self._encode(scales)):
             query, query_pos, query_sizes = self._queries(group)
             weights += cast(Decoder, self.decoders[group]).attention_weights(
                 query, memory, query_sizes, sizes, query_pos, pos, layer
             )
-        maps = weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in feats])
-        return [x.repeat_interleave(self.group_size, dim=1)[:, : self.num_classes] for x in maps]
+        maps = weights_to_maps(weights, [(x.shape[-2], x.shape[-1]) for x in scales])
+        maps = [x.repeat_interleave(self.group_size, dim=1)[:, : self.num_classes] for x in maps]
+        if self.pooling is not None:
+            maps.append(activation_maps(feats[-1], self.pooling.unit_weight))
+        return maps
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
-        """Compute logits (B, K) from ``num_scales`` maps (B, C, h_i, w_i)."""
-        return self.fc(self.pre_logits(feats))
+        """Compute logits.
+
+        Args:
+            feats: ``num_scales`` maps (B, C, h_i, w_i), and with ``pooling_channels`` one map
+                (B, pooling_channels, h, w) after them.
+
+        Returns:
+            Logits (B, K).
+
+        Raises:
+            ValueError: Number or channels of the maps are not as configured.
+        """
+        logits = self.fc(self.pre_logits(feats))
+        if self.pooling is None:
+            return logits
+        S = self.num_scales
+        return (S * logits + self.pooling(feats[-1])) / (S + 1)

@@ -14,14 +14,21 @@ from mmmsf.registry import MODELS
 from .attention_maps import weights_to_maps
 from .inputs import last_map
 
+QUERY_MODES = ('attention', 'first')
+
 
 @MODELS.register_module()
 class Query2LabelHead(MultiLabelClsHead):
     """Encode the last map's tokens and decode them by one query a class.
 
     Source: Liu et al., "Query2Label: A Simple Transformer Way to Multi-Label
-    Classification", arXiv:2107.10834. Fixed sine positions are added to the queries and keys of
-    the encoder and to the keys of the cross-attentions; the label embedding is the first query.
+    Classification", arXiv:2107.10834. The defaults are the behaviour of its released code: fixed
+    sine positions, rows first, over [0, 2 pi], are added to the queries and keys of the encoder and
+    to the keys of the cross-attentions; the first query is zero, and the label embedding is added
+    to the query of every cross-attention (and to query and key of a self-attention); the
+    self-attention is removed from every decoder layer, the first included; a LayerNorm follows the
+    last; each class has a weight vector and a bias of its own. Not from there: ours encodes maps of
+    any size, and ``query_mode='first'``.
 
     The defaults are the parts whose sum fits the published 193.6 M of ResNet-101 at K = 80:
     backbone 42,500,160, one encoder and two decoder layers of 50,358,272 each, last LayerNorm
@@ -44,6 +51,9 @@ class Query2LabelHead(MultiLabelClsHead):
         input_proj: If True, project the map by a 1x1 convolution even if ``in_channels`` equals
             ``embed_dims``; where they differ it is always projected.
         dropout: Dropout probability of encoder and decoder.
+        query_mode: ``'attention'`` (released) starts from zero and adds the label embedding to the
+            query of every attention; ``'first'`` (ours, and the only one in 0.1.0) makes it the
+            first query. The parameters are the same.
         act_cfg: Activation of the feed-forward parts.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
             ``MultiLabelClsHead``. The loss defaults to ``AsymmetricLoss``.
@@ -64,6 +74,7 @@ class Query2LabelHead(MultiLabelClsHead):
         decoder_self_attn: str = 'none',
         input_proj: bool = False,
         dropout: float = 0.1,
+        query_mode: str = 'attention',
         act_cfg: dict | None = None,
         **kwargs: object,
     ) -> None:
@@ -79,6 +90,9 @@ class Query2LabelHead(MultiLabelClsHead):
                 raise ValueError(f'`{name}` must be at least {low}, got {value}')
         if embed_dims < 4 or embed_dims % 4:
             raise ValueError(f'`embed_dims` must be a positive multiple of 4, got {embed_dims}')
+        if query_mode not in QUERY_MODES:
+            raise ValueError(f'`query_mode` must be one of {QUERY_MODES}, got {query_mode!r}')
+        self.query_mode = query_mode
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.embed_dims = embed_dims
@@ -108,6 +122,13 @@ class Query2LabelHead(MultiLabelClsHead):
         tokens = x.flatten(2).transpose(1, 2)  # (B, h * w, C)
         return self.encoder(tokens, [h * w], pos), pos, (h, w)
 
+    def _queries(self) -> tuple[Tensor, Tensor | None]:
+        """Make the first queries (1, K, C) and their positions (1, K, C) or None."""
+        labels = self.label_embed[None]
+        if self.query_mode == 'attention':
+            return torch.zeros_like(labels), labels
+        return labels, None
+
     def pre_logits(self, feats: Sequence[Tensor]) -> Tensor:
         """Compute features of every class.
 
@@ -121,9 +142,8 @@ class Query2LabelHead(MultiLabelClsHead):
             ValueError: The last map is not of that shape.
         """
         memory, pos, (h, w) = self._encode(feats)
-        return self.decoder(
-            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos
-        )
+        query, query_pos = self._queries()
+        return self.decoder(query, memory, [self.num_classes], [h * w], query_pos, pos)
 
     def attention_maps(self, feats: Sequence[Tensor], layer: int = -1) -> list[Tensor]:
         """Compute a decoder layer's cross-attention of each class, averaged over the heads.
@@ -139,8 +159,9 @@ class Query2LabelHead(MultiLabelClsHead):
             ValueError: There is no such layer, or the last map is not of that shape.
         """
         memory, pos, (h, w) = self._encode(feats)
+        query, query_pos = self._queries()
         weights = self.decoder.attention_weights(
-            self.label_embed[None], memory, [self.num_classes], [h * w], memory_pos=pos, layer=layer
+            query, memory, [self.num_classes], [h * w], query_pos, pos, layer
         )
         return weights_to_maps(weights, [(h, w)])
 

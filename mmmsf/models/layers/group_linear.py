@@ -63,14 +63,37 @@ class GroupLinear(nn.Module):
         Returns:
             Logits (B, K).
         """
+        return self._scores(x, self.weight) + self.bias
+
+    def part_scores(self, x: Tensor, num_parts: int) -> list[Tensor]:
+        """Score each part of the features alone.
+
+        The layer sums over the features, so ``num_parts`` times the sum over one part, plus the
+        bias, is a score of its own; the mean of these scores is :meth:`forward`.
+
+        Args:
+            x: As :meth:`forward`.
+            num_parts: Number of equal parts that lie side by side in the C features.
+
+        Returns:
+            For each part its logits (B, K).
+        """
+        features, weights = x.chunk(num_parts, dim=-1), self.weight.chunk(num_parts, dim=-1)
+        return [
+            num_parts * self._scores(part, weight) + self.bias
+            for part, weight in zip(features, weights, strict=True)
+        ]
+
+    def _scores(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Compute the scores (B, K) of features (B, G, C) under weights (K, C), without bias."""
         if self.group_size == 1:
-            return (x * self.weight).sum(dim=-1) + self.bias
-        K, _ = self.weight.shape
+            return (x * weight).sum(dim=-1)
+        K, _ = weight.shape
         surplus = self.num_groups * self.group_size - K
-        weight = F.pad(self.weight, (0, 0, 0, surplus))  # (G * n, C)
+        weight = F.pad(weight, (0, 0, 0, surplus))  # (G * n, C)
         weight = weight.unflatten(0, (self.num_groups, self.group_size))  # (G, n, C)
         scores = torch.einsum('bgc,gnc->bgn', x, weight)  # (B, G, n)
-        return scores.flatten(1)[:, :K] + self.bias
+        return scores.flatten(1)[:, :K]
 
 
 class GroupFullyConnected(nn.Module):

@@ -1,14 +1,21 @@
 """Multi-scale extraction and hierarchical scale attention (Eq 1-5)."""
 
+import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
+from mmcv.cnn import build_norm_layer
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
+from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
 
-from mmmsf.models.layers.scale_attention import HierarchicalScaleAttention, resize_map
+from mmmsf.models.layers import HierarchicalScaleAttention, resize_map, scale_conv
 from mmmsf.models.profiles import NECK_PROFILES, expand_profile
 from mmmsf.registry import MODELS
+
+from .inputs import check_maps
 
 SCALES = ('large', 'medium', 'small')
 
@@ -21,10 +28,24 @@ class MSFNeck(BaseModule):
     ``small = Conv3x3 stride 2 (F2)``, all with bias and no norm (Eq 1), then
     :class:`HierarchicalScaleAttention` (Eq 2-5). With a backbone of a single map F (a ViT with
     ``out_type='featmap'``), ``medium`` and ``small`` come from F and ``large`` is ``Conv1x1(F)``
-    upsampled by 2.
+    upsampled by 2, after norm and activation if there are any.
+
+    The product of Eq 3 is cubic in the size of the maps, and backbones differ in that. Either
+    ``init_scale`` gives the maps a chosen size before the first training step, with the equations
+    and parameters of the paper, or ``norm_cfg`` normalizes them.
 
     The maps are in channels_last from the convolutions on, whatever the layout of the inputs: torch
     resizes that layout several times as fast, and tokens are views of it.
+
+    ====================  =========  ===========  =================
+    argument              ``paper``  ``authors``  ``ours``
+    ====================  =========  ===========  =================
+    stride_padding        1          0            1
+    fuse                  True       True         False
+    product_gate          False      False        False
+    norm_cfg              None       None         GN of 32 groups
+    act_cfg               None       None         ReLU
+    ====================  =========  ===========  =================
 
     Args:
         in_channels: Channels of the backbone's maps, the larger map first; one number for a
@@ -35,14 +56,21 @@ class MSFNeck(BaseModule):
             scale is left as it is.
         interpolation: Mode of resizing: ``'bilinear'`` and ``'bicubic'`` (both with aligned
             corners), ``'area'`` or ``'nearest'`` (Table 6).
-        stride_padding: Padding of the 3x3 stride-2 convolution: 1 (paper, ours; 14 -> 7) or 0
-            (authors; 14 -> 6).
+        stride_padding: Padding of the 3x3 stride-2 convolution: 1 (14 -> 7) or 0 (14 -> 6).
         product_gate: If True, multiply the shared product of the scale attention by a learned
-            weight per channel, initially zero; adds C parameters. False in ``paper`` and
-            ``authors``, True in ``ours``.
+            weight per channel, initially zero; adds C parameters.
+        norm_cfg: Norm after each convolution, such as ``dict(type='GN', num_groups=32)``, as in
+            the input projections of Deformable DETR. Groups of few channels remove the mean of an
+            image from each: below 256 channels use fewer groups, such as ``embed_dims // 8``.
+        act_cfg: Activation after each convolution and its norm.
+        init_scale: Standard deviation that the convolutions' maps are given on the first training
+            batch (:func:`scale_conv`); None leaves the convolutions as they are drawn. The buffer
+            ``scaled`` keeps in the checkpoint that it was done; loaded weights are not scaled.
+        passthrough: If True, hand on the backbone's last map, unchanged, after the scales. The
+            backbone may give it in addition to the maps that ``in_channels`` names.
         init_cfg: Initialization config of MMEngine.
-        profile: Default of the arguments that are None: ``'paper'``, ``'authors'`` (the first
-            author's code) or ``'ours'`` (msf-lite), see :mod:`mmmsf.models.profiles`.
+        profile: Default of the arguments in the table that are None: ``'paper'``, ``'authors'``
+            (the first author's code) or ``'ours'``, see :mod:`mmmsf.models.profiles`.
 
     Raises:
         ValueError: An argument is outside the values above.
@@ -53,34 +81,35 @@ class MSFNeck(BaseModule):
         in_channels: Sequence[int],
         embed_dims: int = 512,
         scales: Sequence[str] = SCALES,
-        fuse: bool = True,
+        fuse: bool | None = None,
         interpolation: str = 'bilinear',
         stride_padding: int | None = None,
         product_gate: bool | None = None,
+        norm_cfg: dict | None = None,
+        act_cfg: dict | None = None,
+        init_scale: float | None = None,
+        passthrough: bool = False,
         init_cfg: dict | list[dict] | None = None,
         profile: str = 'paper',
     ) -> None:
         super().__init__(init_cfg)
         choice = expand_profile(
-            NECK_PROFILES, profile, stride_padding=stride_padding, product_gate=product_gate
+            NECK_PROFILES,
+            profile,
+            stride_padding=stride_padding,
+            fuse=fuse,
+            product_gate=product_gate,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
         )
         in_channels = [in_channels] if isinstance(in_channels, int) else list(in_channels)
-        if len(in_channels) not in (1, 2):
-            raise ValueError(
-                '`in_channels` must name the channels of the last two backbone stages '
-                f'(or of one single map), got {in_channels}'
-            )
-        if not scales or list(scales) != [scale for scale in SCALES if scale in scales]:
-            raise ValueError(
-                '`scales` must be a non-empty subsequence of '
-                f'{SCALES}, in that order, got {tuple(scales)}'
-            )
-        if choice['stride_padding'] not in (0, 1):
-            raise ValueError(f'`stride_padding` must be 0 or 1, got {stride_padding}')
+        _check_arguments(in_channels, scales, choice['stride_padding'])
+        _check_init_scale(init_scale, choice['norm_cfg'])
         self.in_channels = in_channels
         self.scales = tuple(scales)
         self.interpolation = interpolation
         self.stride_padding = choice['stride_padding']
+        self.passthrough = passthrough
         self.convs = nn.ModuleDict()
         if 'large' in scales:
             self.convs['large'] = nn.Conv2d(in_channels[0], embed_dims, 1)
@@ -90,53 +119,105 @@ class MSFNeck(BaseModule):
             self.convs['small'] = nn.Conv2d(
                 in_channels[-1], embed_dims, 3, stride=2, padding=self.stride_padding
             )
+        self.norms: nn.ModuleDict | None = None
+        if choice['norm_cfg'] is not None:
+            self.norms = nn.ModuleDict(
+                {scale: build_norm_layer(choice['norm_cfg'], embed_dims)[1] for scale in scales}
+            )
+        self.act = None if choice['act_cfg'] is None else ROOT_MODELS.build(choice['act_cfg'])
         hsa = HierarchicalScaleAttention(embed_dims, interpolation, choice['product_gate'])
-        self.scale_attention = hsa if fuse and len(self.scales) > 1 else None
+        self.scale_attention = hsa if choice['fuse'] and len(self.scales) > 1 else None
+        self.init_scale = init_scale
+        # The buffer as a plain value: reading a tensor in `forward` breaks compiled graphs.
+        self._to_scale = init_scale is not None
+        if init_scale is not None:
+            self.scaled: Tensor
+            self.register_buffer('scaled', torch.zeros((), dtype=torch.long))
 
-    def _check_inputs(self, inputs: Sequence[Tensor]) -> None:
-        got = [tuple(x.shape) for x in inputs]
-        if len(inputs) != len(self.in_channels):
-            raise ValueError(
-                f'MSFNeck was built with in_channels={self.in_channels} and takes '
-                f'{len(self.in_channels)} feature maps, but the backbone gave {len(inputs)} with '
-                f"shapes {got}. Set the backbone's `out_indices` or the neck's `in_channels`."
-            )
-        for x, channels in zip(inputs, self.in_channels, strict=True):
-            if x.dim() != 4 or x.shape[1] != channels:
-                raise ValueError(
-                    'MSFNeck takes maps of shape (B, C, h, w) with '
-                    f'C = in_channels = {self.in_channels}, but the backbone gave shapes {got}. '
-                    "Set the neck's `in_channels`, or `out_type='featmap'` for a ViT."
-                )
-        if 'small' in self.scales and not self.stride_padding and min(got[-1][-2:]) < 3:
-            raise ValueError(
-                'with stride_padding=0 the 3x3 convolution of the small scale needs a last map of '
-                f'at least 3 x 3, but the backbone gave shapes {got}. Use larger '
-                'images or stride_padding=1.'
-            )
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
+        name = f'{prefix}scaled'
+        if self.init_scale is None:
+            state_dict.pop(name, None)
+        elif any(key.startswith(f'{prefix}convs.') for key in state_dict):
+            state_dict.setdefault(name, torch.ones_like(self.scaled))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._to_scale = self.init_scale is not None and not self.scaled
+
+    @torch.compiler.disable
+    def _scale_convs(self, sources: dict[str, Tensor]) -> None:
+        """Give the convolutions' maps the deviation ``init_scale`` on this batch."""
+        factors = {
+            name: scale_conv(cast(nn.Conv2d, conv), sources[name], cast(float, self.init_scale))
+            for name, conv in self.convs.items()
+        }
+        self.scaled.fill_(1)
+        self._to_scale = False
+        text = ', '.join(f'{name} {factor:.3g}' for name, factor in factors.items())
+        print_log(f'Convolutions of MSFNeck scaled for the first batch: {text}', logger='current')
+
+    def _map(self, scale: str, source: Tensor) -> Tensor:
+        """Make the map (B, C, h, w) of a scale, in channels_last."""
+        x = self.convs[scale](source)
+        if self.norms is not None:
+            x = self.norms[scale](x)
+        if self.act is not None:
+            x = self.act(x)
+        return x.contiguous(memory_format=torch.channels_last)
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Make one map for each scale.
 
         Args:
-            inputs: The backbone's maps (B, in_channels[i], h_i, w_i), the larger one first.
+            inputs: The backbone's maps (B, in_channels[i], h_i, w_i), the larger one first; with
+                ``passthrough`` possibly one more.
 
         Returns:
-            Maps (B, C, h, w) in the order of ``scales``, in channels_last.
+            Maps (B, C, h, w) in the order of ``scales``, in channels_last; with ``passthrough``
+            also the last of the inputs.
 
         Raises:
             ValueError: Number or channels of the inputs are not as configured.
         """
-        self._check_inputs(inputs)
-        sources = {'large': inputs[0], 'medium': inputs[-1], 'small': inputs[-1]}
-        maps = [
-            self.convs[scale](sources[scale]).contiguous(memory_format=torch.channels_last)
-            for scale in self.scales
-        ]
-        if len(inputs) == 1 and 'large' in self.scales:
+        least = 3 if 'small' in self.scales and not self.stride_padding else 1
+        check_maps(inputs, self.in_channels, self.passthrough, least)
+        stages = inputs[: len(self.in_channels)]
+        sources = {'large': stages[0], 'medium': stages[-1], 'small': stages[-1]}
+        if self.training and self._to_scale:
+            self._scale_convs(sources)
+        maps = [self._map(scale, sources[scale]) for scale in self.scales]
+        if len(stages) == 1 and 'large' in self.scales:
             # A 1x1 convolution and an interpolation commute; this order is cheaper.
-            _, _, height, width = inputs[0].shape
+            _, _, height, width = stages[0].shape
             maps[0] = resize_map(maps[0], (2 * height, 2 * width), self.interpolation)
         if self.scale_attention is not None:
             maps = self.scale_attention(maps)
-        return tuple(maps)
+        return (*maps, inputs[-1]) if self.passthrough else tuple(maps)
+
+
+def _check_arguments(in_channels: list[int], scales: Sequence[str], stride_padding: int) -> None:
+    """Check arguments of :class:`MSFNeck`."""
+    if len(in_channels) not in (1, 2):
+        raise ValueError(
+            '`in_channels` must name the channels of the last two backbone stages '
+            f'(or of one single map), got {in_channels}'
+        )
+    if not scales or list(scales) != [scale for scale in SCALES if scale in scales]:
+        raise ValueError(
+            '`scales` must be a non-empty subsequence of '
+            f'{SCALES}, in that order, got {tuple(scales)}'
+        )
+    if stride_padding not in (0, 1):
+        raise ValueError(f'`stride_padding` must be 0 or 1, got {stride_padding}')
+
+
+def _check_init_scale(init_scale: float | None, norm_cfg: dict | None) -> None:
+    """Check the scale of :class:`MSFNeck`'s first maps."""
+    if init_scale is None:
+        return
+    if not 0 < init_scale < math.inf:
+        raise ValueError(f'`init_scale` must be a positive number, got {init_scale}')
+    if norm_cfg is not None:
+        raise ValueError(
+            f'`init_scale` must be None with a norm, which undoes it, got {init_scale} with '
+            f'norm_cfg={norm_cfg}'
+        )

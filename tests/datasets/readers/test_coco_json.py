@@ -120,7 +120,8 @@ def is_number(value):
 
 
 def is_valid(record):
-    """Apply the rules to one record; image and category have the id 1."""
+    """Apply the rules to one record; image and category have the id 1, null counts as missing."""
+    record = {key: value for key, value in record.items() if value is not None}
     area, box = record.get('area', 0), record.get('bbox', [0, 0, 0, 0])
     return (
         all(type(record.get(key)) in (int, str) for key in ('id', 'image_id', 'category_id'))

@@ -88,6 +88,20 @@ def test_exif_orientation_is_applied(orientation):
     assert np.abs(image - expected).mean() < 4
 
 
+@pytest.mark.parametrize('orientation', UPRIGHT)
+def test_exif_orientation_is_ignored_on_request(tmp_path, orientation):
+    """As PIL.Image.open does."""
+    content = encode(PICTURE, 'JPEG', quality=95, exif=exif(orientation))
+    image = decode_image(content, 'turned', ignore_orientation=True)
+    expected = np.array(Image.open(io.BytesIO(content)).convert('RGB'))[..., ::-1]
+    assert image.shape == expected.shape == (48, 64, 3)
+    assert np.abs(image.astype(int) - expected).max() <= 1
+    (tmp_path / 'a.jpg').write_bytes(content)
+    loaded = LoadImage(ignore_orientation=True)(dict(img_path=str(tmp_path / 'a.jpg')))
+    np.testing.assert_array_equal(loaded['img'], image)
+    assert loaded['ori_shape'] == (48, 64)
+
+
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
 
 

@@ -1,7 +1,9 @@
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from mmengine.runner import BaseLoop
 
 from mmmsf.engine import ClassCheckHook
 
@@ -47,3 +49,26 @@ def test_splits_that_differ(other: tuple[str, str], message: str) -> None:
     runner = make_runner(2, make_loader('a', 'b'), make_loader(*other))
     with pytest.raises(ValueError, match='training and validation datasets differ .*' + message):
         ClassCheckHook().before_train(runner)
+
+
+@pytest.mark.parametrize('key', ['classes', 'CLASSES'])
+def test_checkpoint_with_the_classes_in_another_order(key: str) -> None:
+    runner = make_runner(3, make_loader('a', 'b', 'c'))
+    runner._train_loop = mock.Mock(spec=BaseLoop)
+
+    def load(*names: str) -> None:
+        checkpoint = dict(meta=dict(dataset_meta={key: names}), state_dict={})
+        ClassCheckHook().after_load_checkpoint(runner, checkpoint)
+
+    load('a', 'b', 'c')
+    load('x', 'y')  # a transfer
+    with pytest.raises(ValueError, match=r"checkpoint and .* index 1 on: 'c' and 'b'; set `meta"):
+        load('a', 'c', 'b')
+    runner._train_loop = None  # a test has a check of its own
+    load('a', 'c', 'b')
+
+
+def test_checkpoint_without_classes_loads() -> None:
+    runner = make_runner(1, make_loader('a'))
+    runner._train_loop = mock.Mock(spec=BaseLoop)
+    ClassCheckHook().after_load_checkpoint(runner, dict(state_dict={}))

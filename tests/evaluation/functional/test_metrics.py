@@ -22,7 +22,7 @@ from mmmsf.evaluation.functional import (
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
-FLAVOURS = ('area', 'voc11', 'voc')
+FLAVOURS = ('area', 'voc11', 'voc11_exact', 'voc')
 quick = settings(max_examples=40, deadline=None)
 
 
@@ -58,12 +58,9 @@ def slow_ap(scores: np.ndarray, targets: np.ndarray, flavour: str) -> float:
     if not (targets == 1).any():
         return float('nan')
     points = curve_points(scores, targets)
-    if flavour == 'voc11':
-        best = [
-            max([p for r, p in points if r >= level / 10 - 1e-9], default=0.0)
-            for level in range(11)
-        ]
-        return sum(best) / 11
+    if flavour.startswith('voc11'):
+        levels = [k / 10 - 1e-9 if flavour == 'voc11_exact' else k * 0.1 for k in range(11)]
+        return sum(max([p for r, p in points if r >= t], default=0.0) for t in levels) / 11
     area, before = 0.0, 0.0
     for i, (recall, precision) in enumerate(points):
         if flavour == 'voc':
@@ -112,12 +109,24 @@ def test_ap_flavours_by_hand() -> None:
     )
 
 
-def test_voc11_level_met_exactly() -> None:
-    """Ten positives: recall 3/10 must count as level 0.3 though 3 * 0.1 > 0.3 in floats."""
-    targets = np.array([[1]] * 3 + [[0]] * 10 + [[1]] * 7)
+@pytest.mark.parametrize(
+    ('before', 'devkit_levels', 'exact_levels'), [(3, 3, 4), (6, 6, 7), (7, 7, 8), (4, 5, 5)]
+)
+def test_voc11_at_a_level(before: int, devkit_levels: int, exact_levels: int) -> None:
+    """Of ten positives some before ten negatives: 3 * 0.1 > 0.3 in floats, 4 * 0.1 = 0.4."""
+    targets = np.array([[1]] * before + [[0]] * 10 + [[1]] * (10 - before))
     scores = np.arange(20, 0, -1.0)[:, None]
-    expected = (4 * 1 + 7 * 10 / 20) / 11
-    np.testing.assert_allclose(average_precision(scores, targets, 'voc11'), [expected])
+    for flavour, levels in (('voc11', devkit_levels), ('voc11_exact', exact_levels)):
+        expected = (levels * 1 + (11 - levels) * 10 / 20) / 11
+        np.testing.assert_allclose(average_precision(scores, targets, flavour), [expected])
+
+
+def test_voc11_when_every_positive_comes_first() -> None:
+    """The last level is 1, which the last positive reaches."""
+    for positives in (1, 3, 7, 10, 49):
+        targets = np.array([[1]] * positives + [[0]])
+        scores = np.arange(positives + 1, 0, -1.0)[:, None]
+        assert average_precision(scores, targets, 'voc11')[0] == pytest.approx(1)
 
 
 def test_class_without_positive_is_nan_and_left_out_of_the_mean() -> None:

@@ -5,21 +5,16 @@ import torch
 from mmpretrain.models.backbones import TIMMBackbone
 from mmpretrain.registry import MODELS
 
+RESNET = dict(model_name='resnet18', out_indices=(3, 4), zero_init_last=False)
 FROZEN = ('conv1', 'bn1', 'layer1')
 
 
 def build(**kwargs: object) -> torch.nn.Module:
     pytest.importorskip('timm')
     torch.manual_seed(0)
+    network = {} if 'model_name' in kwargs else RESNET
     return MODELS.build(
-        dict(
-            type='mmmsf.FrozenTIMMBackbone',
-            model_name='resnet18',
-            features_only=True,
-            out_indices=(3, 4),
-            zero_init_last=False,
-            **kwargs,
-        )
+        dict(type='mmmsf.FrozenTIMMBackbone', features_only=True) | network | kwargs
     )
 
 
@@ -49,3 +44,52 @@ def test_gives_what_mmpretrains_gives() -> None:
 def test_unknown_part_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"must name modules .*'layer4'"):
         build(frozen=('conv1', name))
+
+
+@pytest.mark.parametrize(
+    ('name', 'channels', 'side'),
+    [
+        ('tf_efficientnet_lite0', [112, 320, 1280], 64),
+        ('mobilenetv2_035', [32, 112, 1280], 64),
+        pytest.param('swin_tiny_patch4_window7_224', [], 224, marks=pytest.mark.slow),
+    ],
+)
+def test_final_map_is_what_the_classifier_pools(name: str, channels: list, side: int) -> None:
+    timm = pytest.importorskip('timm')
+    indices = (3, 4) if channels else ()
+    model = build(model_name=name, out_indices=indices, with_final_map=True)
+    model.eval()
+    classifier = timm.create_model(name).eval()
+    missing = classifier.load_state_dict(model.timm_model.state_dict(), strict=False).missing_keys
+    assert all('classifier' in key or 'head.fc' in key for key in missing)
+    x = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        maps = model(x)
+        logits = classifier.get_classifier()(maps[-1].mean(dim=(2, 3)))
+        torch.testing.assert_close(logits, classifier(x))
+    if channels:
+        assert [x.shape[1] for x in maps] == channels
+        plain = TIMMBackbone(name, features_only=True, out_indices=indices)
+        plain.eval()
+        plain.load_state_dict(model.state_dict(), strict=False)
+        with torch.no_grad():
+            torch.testing.assert_close(maps[:2], plain(x), rtol=0, atol=0)
+
+
+def test_final_map_passes_convnexts_norm() -> None:
+    pytest.importorskip('timm')
+    model = build(model_name='convnext_atto', out_indices=(3,), with_final_map=True)
+    with torch.no_grad():
+        model.timm_model.head.norm.weight.uniform_(0.5, 2)
+        last, final = model(torch.randn(1, 3, 64, 64))
+        norm = model.timm_model.head.norm
+        expected = torch.nn.functional.layer_norm(
+            last.movedim(1, -1), last.shape[1:2], norm.weight, norm.bias, norm.eps
+        )
+    torch.testing.assert_close(final, expected.movedim(-1, 1))
+
+
+@pytest.mark.parametrize('arguments', [dict(features_only=False), dict(out_indices=None)])
+def test_final_map_needs_stages(arguments: dict) -> None:
+    with pytest.raises(ValueError, match='`with_final_map` needs features_only=True'):
+        build(with_final_map=True, **arguments)

@@ -103,8 +103,12 @@ def test_maps_are_the_weights_of_the_fused_attention(
 
 @pytest.mark.parametrize(
     ('head', 'num_layers'),
-    [(Query2LabelHead(**SINGLE), 2), (MLDecoderHead(**SINGLE), 1)],
-    ids=['q2l', 'ml-decoder'],
+    [
+        (Query2LabelHead(**SINGLE), 2),
+        (Query2LabelHead(**SINGLE, query_mode='first'), 2),
+        (MLDecoderHead(**SINGLE), 1),
+    ],
+    ids=['q2l', 'q2l-first', 'ml-decoder'],
 )
 def test_heads_of_a_single_map(
     head: nn.Module, num_layers: int, monkeypatch: pytest.MonkeyPatch

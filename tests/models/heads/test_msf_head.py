@@ -117,11 +117,17 @@ def test_a_profile_is_its_arguments(profile: str) -> None:
 
 
 def test_the_profiles_are_those_of_the_documentation() -> None:
-    """The paper is the default; the other two differ from it in these points alone."""
+    """The paper is the default; the others differ from it in these points alone."""
     assert list(NECK_PROFILES) == list(HEAD_PROFILES) == ['paper', 'authors', 'ours']
     paper = HEAD_PROFILES['paper']
     assert HEAD_PROFILES['authors'] == dict(paper, **AUTHORS, thr=0.715)
-    assert HEAD_PROFILES['ours'] == dict(paper, num_encoder_layers=0, num_decoder_layers=1)
+    assert HEAD_PROFILES['ours'] == dict(
+        paper, num_encoder_layers=0, num_decoder_layers=1, dropout=0.1, branch_loss=True
+    )
+    necks = NECK_PROFILES
+    assert necks['authors'] == dict(necks['paper'], stride_padding=0)
+    norm, act = dict(type='GN', num_groups=32), dict(type='ReLU')
+    assert necks['ours'] == dict(necks['paper'], fuse=False, norm_cfg=norm, act_cfg=act)
     head = MSFHead(**SMALL)
     assert (head.position_mode, head.query_mode, head.thr) == ('input', 'first', 0.5)
     assert (len(head.encoders[0].layers), len(head.decoders[0].layers)) == (2, 3)
@@ -255,5 +261,7 @@ def test_wrong_inputs() -> None:
     head = MSFHead(**SMALL)
     with pytest.raises(ValueError, match='num_scales=3, but the neck gave 2 maps'):
         head(make_feats()[:2])
-    with pytest.raises(ValueError, match=r'\(B, 8, h, w\) \(embed_dims=8\), but the neck gave'):
+    with pytest.raises(
+        ValueError, match=r'\(B, 8, h, w\) \(embed_dims=8\).* but the neck gave shapes'
+    ):
         head([x[:, :4] for x in make_feats()])

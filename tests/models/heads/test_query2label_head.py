@@ -33,9 +33,11 @@ def slow_logits(head: Query2LabelHead, x: torch.Tensor) -> torch.Tensor:
         pos = reference.sine_position(h, w, head.embed_dims, 10000.0).to(x.dtype)
         for layer in head.encoder.layers:
             tokens = reference.encoder_layer(layer, tokens, pos)
-        query = head.label_embed
+        query, query_pos = head.label_embed, None
+        if head.query_mode == 'attention':
+            query, query_pos = torch.zeros_like(query), query
         for layer in head.decoder.layers:
-            query = reference.decoder_layer(layer, query, tokens, None, pos)
+            query = reference.decoder_layer(layer, query, tokens, query_pos, pos)
         query = reference.layer_norm(head.decoder.norm, query)
         logits.append(
             torch.stack(
@@ -48,6 +50,7 @@ def slow_logits(head: Query2LabelHead, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(logits)
 
 
+@pytest.mark.parametrize('query_mode', ['attention', 'first'])
 @pytest.mark.parametrize(
     'extra',
     [
@@ -61,11 +64,20 @@ def slow_logits(head: Query2LabelHead, x: torch.Tensor) -> torch.Tensor:
     ],
     ids=lambda extra: '-'.join(extra) or 'default',
 )
-def test_equals_the_reference(extra: dict) -> None:
+def test_equals_the_reference(extra: dict, query_mode: str) -> None:
     torch.manual_seed(1)
-    head = Query2LabelHead(**{**SMALL, **extra}).eval()
+    head = Query2LabelHead(**{**SMALL, **extra}, query_mode=query_mode).eval()
     feats = make_feats(channels=head.in_channels)
     torch.testing.assert_close(head(feats), slow_logits(head, feats[-1]), atol=1e-5, rtol=1e-5)
+
+
+def test_the_released_queries_are_the_default() -> None:
+    torch.manual_seed(1)
+    released = Query2LabelHead(**SMALL).eval()
+    ours = Query2LabelHead(**SMALL, query_mode='first').eval()
+    assert released.query_mode == 'attention'
+    ours.load_state_dict(released.state_dict())  # the same parameters, another function
+    assert (released(make_feats()) - ours(make_feats())).abs().max() > 0.1
 
 
 def test_projection_only_where_it_is_needed_or_asked_for() -> None:
@@ -135,6 +147,7 @@ def test_parameter_count_512() -> None:
         (dict(num_encoder_layers=-1), '`num_encoder_layers` must be at least 0, got -1'),
         (dict(num_decoder_layers=0), '`num_decoder_layers` must be at least 1, got 0'),
         (dict(embed_dims=6), '`embed_dims` must be a positive multiple of 4, got 6'),
+        (dict(query_mode='last'), "`query_mode` must be one of .* got 'last'"),
         (dict(decoder_self_attn='yes'), "`self_attn` must be one of .* got 'yes'"),
         (dict(num_heads=3), 'embed_dims=8, num_heads=3'),
     ],

@@ -39,6 +39,19 @@ def test_classes_are_split(
 
 
 @pytest.mark.parametrize('num_groups', [1, 2, 3, 7])
+def test_parts_score_alone_and_their_mean_is_the_layer(num_groups: int) -> None:
+    torch.manual_seed(0)
+    layer = GroupLinear(7, 6, num_groups)
+    x = torch.randn(2, layer.num_groups, 6)
+    scores = layer.part_scores(x, 3)
+    for i, score in enumerate(scores):
+        alone = x.clone()
+        alone[..., : 2 * i] = alone[..., 2 * i + 2 :] = 0
+        torch.testing.assert_close(score, 3 * (layer(alone) - layer.bias) + layer.bias)
+    torch.testing.assert_close(torch.stack(scores).mean(dim=0), layer(x))
+
+
+@pytest.mark.parametrize('num_groups', [1, 2, 3, 7])
 def test_each_class_reads_its_group(num_groups: int) -> None:
     torch.manual_seed(0)
     layer = GroupLinear(7, 6, num_groups)

@@ -106,21 +106,75 @@ def test_a_single_map_backbone() -> None:
     assert small.shape == (1, 4, 3, 2)
 
 
+GN, RELU = dict(type='GN', num_groups=2), dict(type='ReLU')
+
+
+@pytest.mark.parametrize('fuse', [True, False])
 @pytest.mark.parametrize(
-    ('kwargs', 'padding', 'gated'),
+    'extra', [dict(norm_cfg=GN), dict(act_cfg=RELU), dict(norm_cfg=GN, act_cfg=RELU)], ids=str
+)
+def test_norm_and_activation_follow_the_convolutions(extra: dict, fuse: bool) -> None:
+    f1, f2 = make_inputs(5, 8)
+    neck = MSFNeck([5, 7], 4, fuse=fuse, **extra)
+    for norm in (neck.norms or {}).values():
+        torch.nn.init.normal_(norm.weight)
+        torch.nn.init.normal_(norm.bias)
+    outs = neck((f1, f2))
+    for out, expected in zip(outs, reference.neck_maps(neck, f1, f2, fuse), strict=True):
+        torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+        assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_normalized_maps_do_not_depend_on_the_size_of_the_features() -> None:
+    f1, f2 = make_inputs()
+    neck = MSFNeck([5, 7], 64, profile='ours').eval()
+    with torch.no_grad():
+        for conv in neck.convs.values():
+            conv.bias.zero_()
+        for out, large in zip(neck((f1, f2)), neck((50 * f1, 50 * f2)), strict=True):
+            torch.testing.assert_close(out, large, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize('extra', [dict(), dict(profile='ours')], ids=['paper', 'ours'])
+def test_the_last_map_is_handed_on(extra: dict) -> None:
+    f1, f2 = make_inputs()
+    more = torch.randn(2, 9, 3, 3)
+    neck, plain = (MSFNeck([5, 7], 32, passthrough=p, **extra).eval() for p in (True, False))
+    plain.load_state_dict(neck.state_dict())
+    for inputs in ((f1, f2), (f1, f2, more)):
+        *maps, last = neck(inputs)
+        assert last is inputs[-1]
+        for x, expected in zip(maps, plain((f1, f2)), strict=True):
+            torch.testing.assert_close(x, expected, atol=0, rtol=0)
+
+
+def test_one_map_at_most_is_handed_on() -> None:
+    f1, f2 = make_inputs()
+    with pytest.raises(ValueError, match='takes 2 feature maps, but the backbone gave 3'):
+        MSFNeck([5, 7], 4)((f1, f2, f2))
+    for wrong in ((f1,), (f1, f2, f2, f2)):
+        with pytest.raises(ValueError, match='2 feature maps and possibly one to hand on, but'):
+            MSFNeck([5, 7], 4, passthrough=True)(wrong)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'padding', 'fused', 'gated', 'normed'),
     [
-        (dict(), 1, False),
-        (dict(profile='authors'), 0, False),
-        (dict(profile='ours'), 1, True),
-        (dict(profile='authors', stride_padding=1, product_gate=True), 1, True),
-        (dict(profile='ours', product_gate=False), 1, False),
+        (dict(), 1, True, False, False),
+        (dict(profile='authors'), 0, True, False, False),
+        (dict(profile='ours'), 1, False, False, True),
+        (dict(profile='authors', stride_padding=1, product_gate=True), 1, True, True, False),
+        (dict(profile='ours', fuse=True, product_gate=True), 1, True, True, True),
+        (dict(norm_cfg=GN, fuse=False), 1, False, False, True),
     ],
     ids=str,
 )
-def test_profiles(kwargs: dict, padding: int, gated: bool) -> None:
-    neck = MSFNeck([5, 7], 4, **kwargs)
+def test_profiles(kwargs: dict, padding: int, fused: bool, gated: bool, normed: bool) -> None:
+    neck = MSFNeck([5, 7], 32, **kwargs)
     assert neck.stride_padding == neck.convs['small'].padding[0] == padding
-    assert (neck.scale_attention.gate is not None) == gated
+    assert (neck.scale_attention is not None) == fused
+    assert (fused and neck.scale_attention.gate is not None) == gated
+    assert (neck.norms is not None) == normed
 
 
 @pytest.mark.parametrize(
@@ -131,6 +185,7 @@ def test_profiles(kwargs: dict, padding: int, gated: bool) -> None:
         (dict(scales=('small', 'large')), r"got \('small', 'large'\)"),
         (dict(scales=('huge',)), r"got \('huge',\)"),
         (dict(interpolation='cubic'), "`interpolation` must be one of .* got 'cubic'"),
+        (dict(profile='ours', embed_dims=48), 'num_channels .* divisible by num_groups'),
         (dict(stride_padding=2), '`stride_padding` must be 0 or 1, got 2'),
         (dict(profile='theirs'), "`profile` must be one of .* got 'theirs'"),
     ],

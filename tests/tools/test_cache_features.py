@@ -1,0 +1,187 @@
+"""Features of a frozen backbone: training and validation on them equal those on the images."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from _features import build_backbone, map_names, use_features
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import DATASETS, DefaultScope
+
+from mmmsf.checkpoint.files import read_checkpoint
+from mmmsf.checkpoint.loading import build_model
+from mmmsf.datasets.readers.feature_store import FeatureStore
+from mmmsf.engine.resume.seeding import SAMPLE, seed_generators
+from tests.helpers.run_tool import run_tool
+from tests.helpers.small_training import make_training_data
+
+SEED = 3
+BACKBONE = dict(
+    type='ResNet',
+    depth=18,
+    stem_channels=8,
+    base_channels=8,
+    out_indices=(2, 3),
+    frozen_stages=4,
+)
+HEAD = dict(
+    type='CSRAClsHead',
+    num_classes=5,
+    in_channels=64,
+    num_heads=1,
+    lam=0.1,
+    loss=dict(type='mmmsf.AsymmetricLoss'),
+)
+PIPELINE = [
+    dict(type='mmmsf.LoadImage'),
+    dict(type='RandomResizedCrop', scale=64),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
+
+
+@pytest.fixture
+def cfg(tmp_path: Path) -> Config:
+    """One epoch on four images, augmented but not shuffled, from stored weights."""
+    cfg = make_training_data(tmp_path, epochs=1)
+    cfg.model.backbone, cfg.model.neck, cfg.model.head = dict(BACKBONE), None, dict(HEAD)
+    cfg.custom_hooks = [dict(type='mmmsf.ReportHook')]
+    cfg.train_dataloader = cfg.train_dataloader.to_dict()
+    cfg.train_dataloader.dataset.update(pipeline=PIPELINE, test_mode=False)
+    cfg.train_dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
+    cfg.randomness = dict(seed=0)
+    cfg.load_from = str(tmp_path / 'init.pth')
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    for x in model.modules():
+        if isinstance(x, torch.nn.BatchNorm2d):  # statistics that matter
+            x.running_mean.normal_()
+            x.running_var.uniform_(0.5, 2)
+    torch.save(dict(state_dict=model.state_dict()), cfg.load_from)
+    cfg.dump(tmp_path / 'c.py')
+    return cfg
+
+
+def cache(folder: Path, *options: str) -> Any:
+    return run_tool(
+        folder, 'analysis/cache_features.py', 'c.py', '--out', 'f', '--seed', str(SEED), *options
+    )
+
+
+def train(folder: Path, cfg: Config, name: str) -> dict[str, Any]:
+    """Train with the command-line tool; return weights of the head and metrics."""
+    cfg.dump(folder / f'{name}.py')
+    done = run_tool(folder, 'train.py', f'{name}.py', '--work-dir', name, '--seed', str(SEED))
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / name).glob('epoch_1.pth')
+    state = read_checkpoint(path)['state_dict']
+    return {key: x for key, x in state.items() if key.startswith('head')}
+
+
+def test_logits_on_features_equal_logits_on_images(tmp_path: Path, cfg: Config) -> None:
+    done = cache(tmp_path, '--dtype', 'float32', '--batch-size', '3')
+    assert done.returncode == 0, done.stderr
+    features = use_features(cfg, tmp_path / 'f')
+    logits = []
+    for one in (cfg, features):
+        model = build_model(one)
+        state = read_checkpoint(cfg.load_from)['state_dict']
+        model.load_state_dict({k: x for k, x in state.items() if k in model.state_dict()})
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            dataset = DATASETS.build(one.val_dataloader.dataset)
+        batch = default_collate([dataset[i] for i in range(len(dataset))])
+        with torch.no_grad():
+            logits.append(model(model.data_preprocessor(batch)['inputs'], mode='tensor'))
+    torch.testing.assert_close(logits[1], logits[0], rtol=1e-5, atol=1e-5)
+    assert logits[0].std(dim=0).min() > 1e-3
+
+
+@pytest.mark.slow
+def test_training_on_features_equals_training_on_images(tmp_path: Path, cfg: Config) -> None:
+    done = cache(tmp_path, '--dtype', 'float32', '--batch-size', '3')
+    assert done.returncode == 0, done.stderr
+    images = train(tmp_path, cfg, 'images')
+    features = train(tmp_path, use_features(cfg, tmp_path / 'f'), 'features')
+    before = read_checkpoint(cfg.load_from)['state_dict']
+    for key, x in images.items():
+        torch.testing.assert_close(features[key], x, rtol=1e-5, atol=1e-6)
+        assert not torch.allclose(before[key], x, atol=1e-3), 'nothing was learned'
+    one, two = (
+        (tmp_path / name / 'val/per_class.csv').read_text() for name in ('images', 'features')
+    )
+    assert one == two
+
+
+def test_views_are_those_of_the_pipeline(tmp_path: Path, cfg: Config) -> None:
+    """View v of image i has the random numbers of epoch v in a training without shuffling."""
+    assert cache(tmp_path, '--views', '2', '--dtype', 'float32').returncode == 0
+    store = FeatureStore(tmp_path / 'f/train')
+    assert store.index.record_shape == (4, 2, 32 * 4 * 4 + 64 * 2 * 2)
+    assert store.index.map_names == ['2', '3']
+    backbone = build_model(cfg)
+    backbone.load_state_dict(read_checkpoint(cfg.load_from)['state_dict'])
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    for image, view in ((0, 0), (2, 1), (3, 0)):
+        seed_generators(SAMPLE, view, image, SEED)
+        batch = backbone.data_preprocessor(dict(inputs=dataset[image]['inputs'][None]))
+        with torch.no_grad():
+            maps = backbone.backbone(batch['inputs'])
+        expected = torch.cat([x.flatten() for x in maps])
+        found = torch.from_numpy(store.records[image, view].copy())
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(store.records[:, 0] - store.records[:, 1]).max() > 0.1
+
+
+def test_a_row_reads_only_its_maps(tmp_path: Path, cfg: Config) -> None:
+    assert cache(tmp_path).returncode == 0
+    cfg.model.backbone.out_indices = (3,)
+    features = use_features(cfg, tmp_path / 'f')
+    assert features.model.backbone.map_shapes == [[64, 2, 2]]
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(features.train_dataloader.dataset)
+    assert dataset[1]['inputs'].shape == (256,) and dataset[1]['inputs'].dtype == torch.float16
+    cfg.model.backbone.out_indices = (1, 3)
+    with pytest.raises(ValueError, match=r"some of \['2', '3'\], got \['1', '3'\]"):
+        use_features(cfg, tmp_path / 'f')
+
+
+def test_features_of_other_settings_are_refused(tmp_path: Path, cfg: Config) -> None:
+    with pytest.raises(FileNotFoundError, match='cache_features'):
+        use_features(cfg, tmp_path / 'f')
+    assert cache(tmp_path).returncode == 0
+    for key, value in (
+        ('model.backbone.base_channels', 16),
+        ('data_preprocessor', dict(mean=[0.0] * 3)),
+        ('load_from', 'other.pth'),
+        ('train_dataloader.dataset.pipeline', [*PIPELINE[:2], PIPELINE[3]]),
+    ):
+        other = Config(cfg.to_dict())
+        if key == 'data_preprocessor':
+            other.model.pop(key)
+        other.merge_from_dict({key: value})
+        with pytest.raises(ValueError, match=f'these differ: {key.split(".")[-1]}|: backbone'):
+            use_features(other, tmp_path / 'f')
+
+
+def test_a_trained_backbone_is_refused(tmp_path: Path, cfg: Config) -> None:
+    cfg.model.backbone.frozen_stages = 3
+    with pytest.raises(ValueError, match=r'must be frozen .* the first is layer4\.0'):
+        build_backbone(cfg)
+    cfg.dump(tmp_path / 'c.py')
+    done = cache(tmp_path)
+    assert done.returncode == 1 and 'must be frozen' in done.stderr
+    cfg.model.backbone.frozen_stages = 4
+    cfg.model.train_cfg = dict(augments=dict(type='Mixup', alpha=0.2))
+    with pytest.raises(ValueError, match='mixes images'):
+        build_backbone(cfg)
+
+
+def test_names_of_maps() -> None:
+    assert map_names(dict(out_indices=(3, 4), with_final_map=True)) == ['3', '4', 'final']
+    assert map_names(dict(out_indices=3)) == ['3']
+    with pytest.raises(ValueError, match='must list the stages'):
+        map_names(dict(type='ResNet'))

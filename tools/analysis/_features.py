@@ -1,0 +1,150 @@
+"""Configs whose frozen backbone is replaced by features that were computed before."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmmsf.datasets.readers.feature_store import FeatureStore
+
+SPLITS = ('train', 'val', 'test')
+FINAL = 'final'  # name of the map of `with_final_map`; a stage is named by its index
+
+# Keys of a backbone that choose maps or freeze parts, and change no value of a map
+CHOICE_KEYS = ('out_indices', 'with_final_map', 'frozen', 'frozen_stages', 'norm_eval')
+
+
+def map_names(backbone: Mapping[str, Any]) -> list[str]:
+    """Name the maps of a backbone's config: ``out_indices``, then ``'final'``.
+
+    Raises:
+        ValueError: The config has no ``out_indices``.
+    """
+    indices = backbone.get('out_indices')
+    if indices is None:
+        raise ValueError(
+            '`model.backbone.out_indices` must list the stages, so that maps can be told apart; '
+            'got a backbone without it'
+        )
+    indices = [indices] if isinstance(indices, int) else indices
+    return [str(i) for i in indices] + [FINAL] * bool(backbone.get('with_final_map'))
+
+
+def preprocessor_of(cfg: Config) -> dict[str, Any]:
+    """Return the data preprocessor of a config, where the runner would look for it."""
+    return dict(cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {})
+
+
+def source_of(cfg: Config, split: str) -> dict[str, Any]:
+    """Collect the settings on which the features of a split depend, as JSON knows them."""
+    model = cfg.model.to_dict()
+    source = dict(
+        backbone={k: v for k, v in model['backbone'].items() if k not in CHOICE_KEYS},
+        load_from=cfg.get('load_from'),
+        data_preprocessor=preprocessor_of(cfg),
+        pipeline=cfg[f'{split}_dataloader'].dataset.pipeline,
+    )
+    return json.loads(json.dumps(source))
+
+
+def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
+    """Build the backbone of a config in training mode, and require that it is frozen.
+
+    Args:
+        cfg: Config of a model on images.
+        init: Load the weights of ``init_cfg``.
+
+    Raises:
+        ValueError: A parameter is trained, a batch norm collects statistics, or the model mixes
+            images.
+    """
+    if (cfg.model.get('train_cfg') or {}).get('augments'):
+        raise ValueError('`model.train_cfg.augments` mixes images, which needs the images')
+    backbone_cfg = cfg.model.backbone.to_dict()
+    if not init:
+        backbone_cfg.pop('init_cfg', None)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        backbone = ROOT_MODELS.build(backbone_cfg)
+    backbone.train()
+    loose = [name for name, p in backbone.named_parameters() if p.requires_grad]
+    loose += [
+        name for name, x in backbone.named_modules() if isinstance(x, _BatchNorm) and x.training
+    ]
+    if loose:
+        raise ValueError(
+            f'the backbone must be frozen entirely, got {len(loose)} trained parts, the first is '
+            f'{loose[0]}; freeze them all (`frozen` of mmmsf.FrozenTIMMBackbone, or '
+            '`frozen_stages`)'
+        )
+    if init:
+        backbone.init_weights()
+    return backbone
+
+
+def _check_source(store: FeatureStore, cfg: Config, split: str) -> None:
+    expected, found = source_of(cfg, split), store.index.source
+    differ = [key for key in expected if expected[key] != found.get(key)]
+    if differ:
+        raise ValueError(
+            f'{store.folder}: the features must have been computed with the settings of the '
+            f'config; these differ: {", ".join(differ)}'
+        )
+
+
+def use_features(cfg: Config, folder: str | Path) -> Config:
+    """Return a config that trains the neck and head of ``cfg`` on cached features.
+
+    The same weights, views and order of the images give the same results. A run of the same seed
+    differs: the head draws its first weights after those of the backbone.
+
+    Args:
+        cfg: Config with a frozen backbone.
+        folder: Folder that ``cache_features.py`` wrote, with ``train`` and ``val`` in it. A test
+            set of its own is left out.
+
+    Raises:
+        FileNotFoundError: There are no features.
+        ValueError: The backbone is not frozen, or the features are damaged, were computed with
+            other settings, or lack a map.
+    """
+    build_backbone(cfg)
+    names = map_names(cfg.model.backbone)
+    result = Config(cfg.to_dict())
+    test = result.get('test_dataloader')
+    if test and test.dataset != cfg.val_dataloader.dataset:
+        result.test_dataloader = result.test_cfg = result.test_evaluator = None
+    for split in SPLITS:
+        if result.get(f'{split}_dataloader') is None:
+            continue
+        store = FeatureStore(Path(folder) / ('train' if split == 'train' else 'val'))
+        _check_source(store, cfg, split)
+        store.columns(names)  # refuses a map that is missing
+        _use_store(result[f'{split}_dataloader'], store, names)
+    shape_of = dict(zip(store.index.map_names, store.index.map_shapes, strict=True))
+    shapes = [shape_of[name] for name in names]
+    result.model.backbone = dict(type='mmmsf.FeatureInput', map_shapes=shapes)
+    preprocessor = preprocessor_of(cfg)
+    for key in ('mean', 'std', 'to_rgb'):
+        preprocessor.pop(key, None)
+    result.data_preprocessor = preprocessor
+    result.model.pop('data_preprocessor', None)
+    return result
+
+
+def _use_store(loader: ConfigDict, store: FeatureStore, names: Sequence[str]) -> None:
+    """Replace the dataset of a loader's config by its features."""
+    loader.dataset = dict(
+        type='mmmsf.CachedFeatures',
+        dataset=loader.dataset,
+        features=str(store.folder),
+        maps=list(names),
+    )
+    loader.num_workers = 0  # a record is a copy of mapped memory
+    for key in ('persistent_workers', 'prefetch_factor'):
+        loader.pop(key, None)
