@@ -15,8 +15,9 @@ from torch.testing import assert_close
 
 from mmmsf.apis import load_model
 from mmmsf.checkpoint.loading import LoadedModel, build_model
-from mmmsf.deploy.export import META_KEY, _trace, export_onnx, pipeline_resize
+from mmmsf.deploy.export import META_KEY, export_onnx, pipeline_resize
 from mmmsf.deploy.export_check import onnx_input, torch_scores
+from mmmsf.deploy.export_trace import trace_onnx
 from mmmsf.deploy.score_model import AnySizePositions, ScoreModel
 from mmmsf.models.layers import LearnedPositionEncoding
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
@@ -71,7 +72,7 @@ def traced(
 ) -> LoadedModel:
     """The model; its slow export is replaced by a copy of its file."""
     monkeypatch.setattr(
-        'mmmsf.deploy.export._trace',
+        'mmmsf.deploy.export.trace_onnx',
         lambda graph, size, any_size, opset, path: shutil.copy(fixed[1], path),
     )
     return fixed[0]
@@ -112,7 +113,7 @@ def test_a_fixed_size_file(fixed: tuple[LoadedModel, Path, dict[str, Any]]) -> N
     assert stored['classes'] == list(CLASSES)
     assert stored['thresholds'] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
     assert stored['size'] == [64, 64]
-    assert stored['resize'] == dict(width=64, height=64, interpolation='bilinear')
+    assert stored['resize'] == dict(width=64, height=64, interpolation='bilinear', backend='cv2')
     assert stored['folded']['std'] == [60.0, 50.0, 40.0]
     assert 'BatchNormalization' not in {node.op_type for node in proto.graph.node}
     assert b'site-packages' not in path.read_bytes() and b'mmmsf/' not in path.read_bytes()
@@ -171,7 +172,7 @@ def test_a_free_size_is_refused_where_it_cannot_be(tmp_path: Path, images: list[
 def test_a_size_of_ones_own_changes_the_resize(traced: LoadedModel, tmp_path: Path) -> None:
     meta = export_onnx(traced, tmp_path / 'm.onnx', (48, 80), check=False)
     assert meta['size'] == [48, 80] and meta['difference'] is None
-    assert meta['resize'] == dict(width=80, height=48, interpolation='bilinear')
+    assert meta['resize'] == dict(width=80, height=48, interpolation='bilinear', backend='cv2')
 
 
 def test_without_a_resize_the_first_image_gives_the_size(
@@ -304,7 +305,7 @@ def test_a_batch_that_tracing_makes_a_constant_is_one_image(tmp_path: Path, numb
     pytest.importorskip('onnxscript')
     onnxruntime = pytest.importorskip('onnxruntime')
     model = MeanColor(number).eval()
-    assert _trace(model, (8, 8), False, 18, tmp_path / 'm.onnx') is not number
+    assert trace_onnx(model, (8, 8), False, 18, tmp_path / 'm.onnx') is not number
     session = onnxruntime.InferenceSession(str(tmp_path / 'm.onnx'))
     images = torch.rand(3, 3, 8, 8) * 255
     parts = images.split(1) if number else [images]
