@@ -69,6 +69,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('way', ['inferencer', 'onnx'])
 @pytest.mark.parametrize('kind', KINDS)
 def test_scores_agree(scores: dict[str, np.ndarray], kind: str, way: str) -> None:
@@ -76,6 +77,7 @@ def test_scores_agree(scores: dict[str, np.ndarray], kind: str, way: str) -> Non
     np.testing.assert_allclose(scores[way][row], scores['tools/test.py'][row], rtol=0, atol=ATOL)
 
 
+@pytest.mark.slow
 def test_the_images_differ(scores: dict[str, np.ndarray]) -> None:
     """Else agreement would say nothing."""
     distinct = np.unique(scores['tools/test.py'].round(3), axis=0)

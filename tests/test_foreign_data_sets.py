@@ -100,7 +100,13 @@ def make_config(kind: str, root: Path) -> tuple[Config, np.ndarray]:
     return cfg, targets
 
 
-@pytest.mark.parametrize('kind', ['VOC', 'MultiLabelDataset', 'CustomDataset'])
+KINDS = [
+    'VOC',
+    *(pytest.param(x, marks=pytest.mark.slow) for x in ('MultiLabelDataset', 'CustomDataset')),
+]
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_training_and_evaluation(voc: Path, kind: str) -> None:
     cfg, targets = make_config(kind, voc)
     set_train_loop(cfg)
@@ -116,7 +122,7 @@ def test_training_and_evaluation(voc: Path, kind: str) -> None:
     assert (voc.parent / 'work/val/contact_sheet.png').is_file()
 
 
-@pytest.mark.parametrize('kind', ['VOC', 'MultiLabelDataset', 'CustomDataset'])
+@pytest.mark.parametrize('kind', KINDS)
 def test_tools(voc: Path, kind: str) -> None:
     cfg, targets = make_config(kind, voc)
     cfg.dump(voc.parent / 'c.py')

@@ -75,6 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / run
 
 
+@pytest.mark.slow
 def test_scores_and_pictures_are_there(folder: Path) -> None:
     predictions = Predictions.load(folder / 'val.npz')
     assert predictions.scores.shape == (20, 10)
@@ -89,6 +90,7 @@ def test_scores_and_pictures_are_there(folder: Path) -> None:
         assert picture.width > 200  # the image and panels for three scales
 
 
+@pytest.mark.slow
 def test_the_training_drew_attention(folder: Path) -> None:
     pictures = list(folder.glob('*/vis_data/vis_image/attention_0*.png'))
     assert pictures
@@ -96,12 +98,14 @@ def test_the_training_drew_attention(folder: Path) -> None:
         assert picture.width > 200
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_run_and_its_attention(folder: Path) -> None:
     page = (folder / 'report.html').read_text(encoding='utf-8')
     assert 'mAP' in page and page.count('data:image/') > 2
     assert 'http://' not in page.replace('http://www.w3.org', '')
 
 
+@pytest.mark.slow
 def test_the_int8_file_predicts(folder: Path) -> None:
     image = next((folder.parents[1] / 'data/scaled_digits').glob('*/val/*.png'))
     found, exact = (
@@ -111,6 +115,7 @@ def test_the_int8_file_predicts(folder: Path) -> None:
     assert (folder / 'int8.onnx').stat().st_size < (folder / 'model.onnx').stat().st_size / 2
 
 
+@pytest.mark.slow
 def test_every_file_gives_the_same_scores(folder: Path) -> None:
     predictions = Predictions.load(folder / 'val.npz')
     images = sorted((folder.parents[1] / 'data/scaled_digits').glob('*/val/*.png'))[:10]

@@ -245,6 +245,7 @@ def test_models_that_cannot_be_exported() -> None:
         ScoreModel(build_model(cfg))
 
 
+@pytest.mark.slow
 def test_torch_export_with_a_free_batch(tmp_path: Path) -> None:
     loaded = make_model(tmp_path, small_config(**LAYERS))
     graph = ScoreModel(loaded.model)

@@ -96,6 +96,7 @@ def test_a_file_gets_the_scores_of_the_torch_pipeline(folder: Path, name: str) -
     assert result['scores'] == pytest.approx(expected[order].tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_pixels_of_the_authors_profile(folder: Path, tmp_path: Path) -> None:
     """Resized by Pillow and without EXIF rotation, as the checkpoint's test pipeline has it."""
     resize = dict(type='Resize', scale=(24, 24), interpolation='bilinear', backend='pillow')

@@ -133,6 +133,7 @@ def test_mixed_precision_gives_float32_scores() -> None:
     torch.testing.assert_close(logits_of(samples), expected, rtol=0, atol=0.1)
 
 
+@pytest.mark.slow
 def test_incomplete_batches_do_not_recompile(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[list[int]] = []
 

@@ -78,6 +78,7 @@ def test_large_maps_at_a_high_rate(dtype: torch.dtype, pooled: bool) -> None:
     check(model, train(model, large_maps(30), 1e-3, dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('profile', ['paper', 'authors'])
 def test_init_scale_makes_the_product_train(profile: str) -> None:
     """The raw product of these maps has a deviation above a thousand."""

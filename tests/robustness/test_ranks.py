@@ -23,7 +23,7 @@ from tests.helpers.run_tool import run_tool
 from tests.helpers.tiny_training import CONFIG, TINY, start_tool
 
 SIZES = (1, 2, 7, 23)
-WORLD_SIZES = (4, 3, 2)
+WORLD_SIZES = (pytest.param(4, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow), 2)
 CLASSES = 5
 LIMIT = 60.0  # seconds that a process may run after another has failed
 CONFIG_TEXT = f"""
@@ -202,7 +202,8 @@ def truncated_image(folder: Path, split: str, number: int) -> Iterator[str]:
 @pytest.mark.parametrize(
     'world_size, split, number',
     [
-        (3, 'val', 4),  # read by rank 1
+        (2, 'val', 1),  # read by rank 1
+        pytest.param(3, 'val', 4, marks=pytest.mark.slow),
         pytest.param(3, 'train', 5, marks=pytest.mark.slow),
         pytest.param(2, 'val', 0, marks=pytest.mark.slow),  # read by rank 0, which has the store
         pytest.param(4, 'val', 1, marks=pytest.mark.slow),

@@ -58,6 +58,7 @@ def options(voc: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_check_data(voc: Path) -> None:
     (voc / 'JPEGImages/2012_000004.jpg').write_bytes(
         (voc / 'JPEGImages/2012_000001.jpg').read_bytes()

@@ -126,6 +126,7 @@ def test_mmengine_swaps_the_two_sets_when_it_saves() -> None:
     assert_close(raw_weights(checkpoint)['weight'], model.weight.detach())
 
 
+@pytest.mark.slow
 def test_testing_reads_it(folder: Path) -> None:
     make_data(folder)
     run(folder, 'publish_model.py', 'epoch_2.pth', 'p.safetensors')

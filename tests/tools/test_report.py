@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from mmmsf.report import page as report_page
 from tests.helpers.small_predictions import make_mixed as make
 
@@ -23,6 +25,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_two_runs_side_by_side(tmp_path: Path) -> None:
     make(folder=tmp_path).save(tmp_path / 'one.npz')
     make(seed=1).save(tmp_path / 'two.npz')

@@ -183,6 +183,7 @@ def test_other_classes_and_formats_are_refused(folder: Path) -> None:
     assert not (folder / 'y.pth').exists()
 
 
+@pytest.mark.slow
 def test_testing_with_the_thresholds_of_a_checkpoint(folder: Path) -> None:
     make_data(folder)
     run(folder, 'test.py', 'c.py', 'x.pth', '--out', 'r.npz')

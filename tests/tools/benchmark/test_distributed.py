@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.run_tool import TOOLS
 
 CONFIG = TOOLS.parent / 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
 TOOL = TOOLS / 'benchmark/distributed.py'
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     done = subprocess.run(
         [

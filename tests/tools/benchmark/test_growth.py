@@ -42,6 +42,7 @@ def growth(folder: Path, *arguments: str) -> tuple[list[dict[str, str]], str]:
         return list(csv.DictReader(file)), (folder / 'out/growth.md').read_text()
 
 
+@pytest.mark.slow
 def test_one_setting_grows_at_a_time(tmp_path: Path) -> None:
     rows, table = growth(
         tmp_path,

@@ -18,6 +18,7 @@ LINEAR = CONFIGS / 'baselines/linear_resnet18_1xb16-10e_digits-64px.py'
 QUICK = ['--size', '32', '--rounds', '2', '--min-seconds', '0', '--threads', '1']
 
 
+@pytest.mark.slow
 def test_times_memory_and_parts(tmp_path: Path) -> None:
     done = run_tool(
         tmp_path,

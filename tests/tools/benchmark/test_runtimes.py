@@ -90,6 +90,7 @@ def test_layout_and_type_are_really_used(model) -> None:
     assert amp.net.backbone.layer1[0].conv1.weight.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_onnxruntime_scores_the_images_it_is_given(model) -> None:
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
