@@ -44,7 +44,7 @@ def test_seconds_of_an_epoch_over_a_resumed_run(tmp_path: Path) -> None:
 def test_the_table_has_means_spreads_and_paired_differences() -> None:
     table = markdown_table(
         [
-            make_result('msf', 0, 90.0, mAP_small=50.0),
+            make_result('msf', 0, 90.0, mAP_small=50.0, mAP_voc=90.2),
             make_result('msf', 1, 92.0, mAP_small=52.0),
             make_result('msf-x', 0, 91.0),
             make_result('msf-x', 1, 95.0),
@@ -56,7 +56,8 @@ def test_the_table_has_means_spreads_and_paired_differences() -> None:
     assert rows[2][:4] == ['msf', '91.00 ± 1.41', '', '51.00 ± 1.41']
     assert rows[3][:4] == ['msf-x', '93.00 ± 2.83', '2.00 ± 1.41', '-']
     assert rows[4][:3] == ['msf-y', '80.00', '']
-    assert rows[2][8:] == ['1,234,567', '87.7', '30.5 ± 0.7', '0, 1']
+    assert (rows[0][8], rows[2][8], rows[3][8]) == ('mAP_voc', '90.20', '-')
+    assert rows[2][9:] == ['1,234,567', '87.7', '30.5 ± 0.7', '0, 1']
 
 
 def test_the_csv_has_a_row_a_run_and_results_survive_the_disk(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from mmengine.config import Config
 
 from mmmsf.utils.atomic_file import write_atomically
 
-METRICS = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
+# `mAP` has the flavour of the config's metric, by default the area; both flavours are printed.
+METRICS = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1', 'mAP_voc')
 HEADER = (
-    *('row', 'mAP', 'to first', 'small', 'medium', 'large', 'CF1', 'OF1'),
+    *('row', 'mAP', 'to first', 'small', 'medium', 'large', 'CF1', 'OF1', 'mAP_voc'),
     *('parameters', 'GFLOPs', 's/epoch', 'seeds'),
 )
 
