@@ -232,8 +232,9 @@ SMALL = dict(
 def size_of(annotation: dict) -> float:
     if annotation.get('iscrowd'):
         return math.nan
-    _, _, width, height = annotation.get('bbox', [0, 0, math.nan, 1])
-    return annotation.get('area', width * height)
+    _, _, width, height = annotation.get('bbox') or [0, 0, math.nan, 1]  # null is missing
+    area = annotation.get('area')
+    return width * height if area is None else area
 
 
 def check_coco(folder: Path, content: bytes, load: Any = attempt) -> None:

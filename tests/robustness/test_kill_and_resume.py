@@ -1,8 +1,10 @@
 """A training that is killed and resumed ends like an uninterrupted one, to the bit.
 
-The quick tests of the same code are in tests/engine/resume.
+The quick tests of the same code are in tests/engine/resume. More kills, by hand:
+``KILLS=20 pytest -m slow tests/robustness/test_kill_and_resume.py``.
 """
 
+import os
 import random
 import signal
 import time
@@ -33,6 +35,7 @@ OPTIONS = [
     'test_dataloader.dataset.num_images.train=80',
     'default_hooks.checkpoint.max_keep_ckpts=2',
 ]  # 5 steps an epoch
+KILLS = int(os.environ.get('KILLS', 3))
 BY_STEP = ['default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=2']
 
 
@@ -128,8 +131,8 @@ def kill_once(folder: Path, options: list[str], chance: random.Random) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('mode', ['by step', 'by epoch'])
-def test_twenty_random_kills(tmp_path: Path, mode: str) -> None:
-    """Twenty kills in one training with two loader workers, each resumed by tools/train.py."""
+def test_random_kills(tmp_path: Path, mode: str) -> None:
+    """Random kills in one training with two loader workers, each resumed by tools/train.py."""
     options = [
         *(BY_STEP if mode == 'by step' else []),
         'train_cfg.max_epochs=24',
@@ -138,9 +141,9 @@ def test_twenty_random_kills(tmp_path: Path, mode: str) -> None:
     ]
     train(tmp_path, 'whole', options)
     chance, phases, partial = random.Random(0), Counter[str](), 0
-    while sum(phases.values()) < 20:
+    while sum(phases.values()) < KILLS:
         phase = kill_once(tmp_path, options, chance)
-        assert phase != 'ended before', f'too few epochs for twenty kills: {phases}'
+        assert phase != 'ended before', f'too few epochs for {KILLS} kills: {phases}'
         phases[phase] += 1
         partial += len(list((tmp_path / 'killed').glob('*.partial')))
         for path in (tmp_path / 'killed').glob('*.pth'):
