@@ -19,6 +19,7 @@ TINY = [
     'test_dataloader.dataset.num_images.train=48',
     f'test_dataloader.dataset.num_images.val={NUM_VAL}',
     'train_dataloader.num_workers=0',
+    'train_dataloader.drop_last=False',  # four ranks have 12 images each, a batch has 16
     'val_dataloader.num_workers=0',
     'test_dataloader.num_workers=0',
     'val_dataloader.batch_size=5',

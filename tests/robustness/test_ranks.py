@@ -216,8 +216,9 @@ def test_a_bad_image_ends_all_ranks(data: Path, world_size: int, split: str, num
     assert codes == [1] * world_size
     texts = [(data / f'{rank}.txt').read_text() for rank in range(world_size)]
     assert all('Error' in text for text in texts), texts
-    (found,) = (text for text in texts if text.startswith('ImageReadError'))
-    assert name in found and 'truncated' in found
+    found = [text for text in texts if text.startswith('ImageReadError')]
+    assert found  # by two ranks, if the sampler repeats the image to fill the last batch
+    assert all(name in text and 'truncated' in text for text in found)
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ generators. A sample's augmentation is therefore the same for any number of work
 resume.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sized
+from typing import Any, NamedTuple, cast
 
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
@@ -66,6 +66,9 @@ class SeededBatchSampler(Sampler):
         batch_size: Samples of a batch.
         drop_last: Drop a last batch that is not full.
         batch_sampler: Config of a batch sampler to use in place of PyTorch's.
+
+    Raises:
+        ValueError: ``drop_last`` leaves no batch: this rank has fewer samples than ``batch_size``.
     """
 
     def __init__(
@@ -85,6 +88,12 @@ class SeededBatchSampler(Sampler):
                 batch_sampler, default_args=dict(sampler=sampler, batch_size=batch_size)
             )
         )
+        if not len(self._batches):
+            count = len(cast(Sized, sampler))
+            raise ValueError(
+                f'`drop_last` must be False with fewer samples a rank than batch_size={batch_size}, '
+                f'got {count} samples; set train_dataloader.drop_last=False or a smaller batch_size'
+            )
         self._rank, self._world_size = get_dist_info()
         self._seed = self._epoch = self._start = 0
 

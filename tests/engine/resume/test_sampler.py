@@ -96,6 +96,11 @@ def test_drop_last_and_a_batch_sampler_of_the_config() -> None:
     assert [index.key[2] for batch in batches for index in batch] == list(range(10))
 
 
+def test_dropping_the_only_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match='drop_last.*batch_size=12, got 11 samples'):
+        SeededBatchSampler(DefaultSampler(Dice(), shuffle=False), 12, drop_last=True)
+
+
 def test_keys_number_the_samples_over_all_processes() -> None:
     sampler = SeededBatchSampler(DefaultSampler(Dice(), shuffle=False), 2)
     sampler._rank, sampler._world_size = 1, 4
