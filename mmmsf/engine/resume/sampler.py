@@ -91,7 +91,7 @@ class SeededBatchSampler(Sampler):
         if not len(self._batches):
             count = len(cast(Sized, sampler))
             raise ValueError(
-                f'`drop_last` must be False with less than a batch a rank, batch_size={batch_size}: '
+                f'`drop_last` must be False below a batch a rank: batch_size={batch_size}, '
                 f'got {count} samples; set train_dataloader.drop_last=False or a smaller batch_size'
             )
         self._rank, self._world_size = get_dist_info()
