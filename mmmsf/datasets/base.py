@@ -9,6 +9,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from .class_selection import select_classes
 from .readers.files import read_text
 from .readers.image_cache import CachedImages, cached_images, leading_steps
 from .readers.packed_labels import LabelItems
@@ -136,7 +137,13 @@ class MultiLabelData(BaseDataset):
             by epochs and workers: ``'memory'``, or a folder, whose files other processes and later
             runs share as well. None decodes an image each time. The pixels are the same. A file in
             the folder is found by the content of the images, all of which is read at the start.
-        classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``.
+        rename_classes: New names of some classes of the annotations; those with the same new name
+            are merged.
+        drop_absent: If True, leave out the classes of the annotations without any label; only
+            where ``classes`` are not given.
+        classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``. Where
+            ``classes`` are a part of the annotations' (after renaming), the labels of the others
+            are dropped, counted and named in the log.
 
     Raises:
         OSError: ``classes`` names a file that does not exist or cannot be read.
@@ -149,8 +156,12 @@ class MultiLabelData(BaseDataset):
         filter_cfg: dict | None = None,
         max_refetch: int = 0,
         image_cache: str | None = None,
+        rename_classes: Mapping[str, str] | None = None,
+        drop_absent: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.rename_classes = dict(rename_classes or {})
+        self.drop_absent = drop_absent
         self.image_cache = image_cache
         self._images: CachedImages | None = None
         check_filter_cfg(filter_cfg)
@@ -160,6 +171,10 @@ class MultiLabelData(BaseDataset):
                 names = read_classes(os.path.expanduser(options['classes']))
                 kwargs['metainfo'] = {**metainfo, 'classes': names}
                 kwargs.pop('classes', None)
+        # METAINFO of a subclass is a default, which the annotations may contradict
+        self.configured_classes = kwargs.get('classes') or (kwargs.get('metainfo') or {}).get(
+            'classes'
+        )
         super().__init__(*args, filter_cfg=filter_cfg, max_refetch=max_refetch, **kwargs)
 
     def full_init(self) -> None:
@@ -178,6 +193,30 @@ class MultiLabelData(BaseDataset):
         self._images = cached_images(paths, steps, where)
         self._place_of = {path: place for place, path in enumerate(paths)}
         self._later_steps = Compose(self.pipeline.transforms[len(steps) :])
+
+    def select_classes(self, counts: Mapping[str, int], complete: bool) -> Mapping[str, int]:
+        """Set ``metainfo['classes']`` from the classes of the annotations, and log what is dropped.
+
+        Args:
+            counts: Number of labels of each name of the annotations, in the order of its index.
+            complete: True for annotations that list their classes.
+
+        Returns:
+            Index of each name; names that are dropped are absent.
+
+        Raises:
+            ValueError: As :func:`~mmmsf.datasets.class_selection.select_classes`.
+        """
+        wanted = self.configured_classes
+        if wanted is not None:
+            check_classes(wanted)
+        chosen = select_classes(
+            self.ann_file, counts, wanted, self.rename_classes, self.drop_absent, complete
+        )
+        if chosen.message:
+            print_log(chosen.message, logger='current')
+        self._metainfo['classes'] = chosen.classes
+        return chosen.index_of
 
     def filter_data(self) -> Sequence[dict]:
         """Apply ``filter_cfg``, log what it dropped, and refuse an empty result."""

@@ -45,7 +45,8 @@ def start_tool(folder: Path, *command: str, processes: int = 1) -> subprocess.Co
             '--rdzv-endpoint=localhost:0',
         ]
         arguments += ['--launcher', 'pytorch']
-    environment = dict(os.environ, OMP_NUM_THREADS='1')
+    # a config may import a module of the tests
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     return subprocess.run(
         [*launch, str(ROOT / 'tools' / tool), *arguments],
         cwd=folder,
