@@ -10,25 +10,17 @@ from .base import EpochLoss
 from .reduction import UNKNOWN, float_pair, mask_loss
 
 MODES = ('reject', 'correct')
-ROUNDING = 1e-6  # 0.2% of 1000 elements are 2, not the next integer above 2.0000000000000004
+ROUNDING = 1e-6  # 3 * 0.2% of 1000 elements is 6.000000000000001
 
 
-def largest(loss: Tensor, candidates: Tensor, number: Tensor) -> Tensor:
-    """Select the largest losses, of equal ones the first, without a synchronisation.
+def largest(loss: Tensor, number: Tensor) -> Tensor:
+    """Return True for the ``number`` largest losses, of equal ones the first.
 
-    Args:
-        loss: Losses of any shape.
-        candidates: True where a loss may be selected.
-        number: Number of losses to select, a scalar; all candidates if there are fewer.
-
-    Returns:
-        Bools of the shape of ``loss``.
+    ``number`` is a scalar tensor, so that no value is copied from the device.
     """
-    order = (
-        loss.masked_fill(~candidates, -torch.inf).flatten().argsort(descending=True, stable=True)
-    )
+    order = loss.flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    return (rank < number).view(loss.shape) & candidates
+    return (rank < number).view(loss.shape)
 
 
 def large_loss(pred: Tensor, target: Tensor, fraction: float, mode: str = 'reject') -> Tensor:
@@ -55,9 +47,10 @@ def large_loss(pred: Tensor, target: Tensor, fraction: float, mode: str = 'rejec
     logits, target = float_pair(pred, target)
     positive, negative = F.softplus(-logits), F.softplus(logits)
     if fraction > 0:
-        known = target != UNKNOWN
-        number = (known.sum().double() * fraction - ROUNDING).ceil()
-        large = largest((1 - target) * negative.detach(), known & (target < 1), number)
+        unknown = target == UNKNOWN
+        number = ((~unknown).sum().double() * fraction - ROUNDING).ceil()
+        unmarked = ((1 - target) * negative.detach()).masked_fill(unknown, 0)  # 0 if positive
+        large = largest(unmarked, number)
         instead = positive if mode == 'correct' else torch.zeros_like(positive)
         negative = torch.where(large, instead, negative)
     return mask_loss(target * positive + (1 - target) * negative, target)

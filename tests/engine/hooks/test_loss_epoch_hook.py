@@ -32,7 +32,7 @@ class Record(Hook):
 
 def train(folder: Path, *hooks: Hook, **kwargs: Any) -> list[tuple[int, int]]:
     record = Record()
-    checkpoint = dict(interval=2, by_epoch=False)
+    checkpoint = dict(interval=8, by_epoch=False)
     runner = make_runner(folder, checkpoint, [LossEpochHook(), record, *hooks], **kwargs)
     runner.model.loss = Loss()
     with contextlib.suppress(StopError):
