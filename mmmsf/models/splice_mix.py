@@ -59,7 +59,9 @@ class SpliceMix:
         B, _, H, W = inputs.shape
         rows, columns = self.grid
         if rows > H or columns > W:
-            raise ValueError(f'images of {H} x {W} px are smaller than a grid of {rows} x {columns}')
+            raise ValueError(
+                f'images of {H} x {W} px are smaller than a grid of {rows} x {columns}'
+            )
         count = round(self.ratio * B)
         places = torch.randperm(B)[:count]
         chosen = torch.stack([torch.randperm(B) for _ in range(rows * columns)])[:, :count]
