@@ -162,35 +162,37 @@ class VocMultiLabel(MultiLabelData):
         return ids
 
     def _split(self, names: dict[str, str], ratio: float) -> None:
-        """Write the lists of a split, or log the images that existing ones lack."""
+        """Write the lists of a split unless there are both."""
         folder, test = self.list_folder, list_path(self.list_folder, 'test')
         apart = set(read_image_set(test, names)) if fileio.exists(test) else set()
-        rest = [image_id for image_id in names if image_id not in apart]
-        if not split_exists(folder):
-            ids = self._annotated(rest, self.img_prefix)
+        ids = [image_id for image_id in names if image_id not in apart]
+        options = f'split_ratio={ratio} and split_seed={self.split_seed}'
+        if split_exists(folder):
+            counts = self._name_unlisted(ids, names)
+            text = f'an earlier split counts, of {counts} images; {options} have no effect'
+        else:
+            ids = self._annotated(ids, self.img_prefix)
             labels = {one: sorted({item.name for item in self._read(one)}) for one in ids}
             counts = write_split(folder, names, labels, ratio, self.split_seed)
-            text = f'{counts} images, by split_ratio={ratio} and split_seed={self.split_seed}'
-            print_log(f'{folder}: split into {text}', logger='current')
-            return
-        lists = {side: read_image_set(list_path(folder, side), names) for side in SIDES}
-        print_log(
-            f'{folder}: an earlier split counts, of { {k: len(v) for k, v in lists.items()} } '
-            f'images; split_ratio={ratio} and split_seed={self.split_seed} have no effect',
-            logger='current',
-        )
-        listed = {image_id for ids in lists.values() for image_id in ids}
-        new = [one for one in rest if one not in listed]
+            text = f'split into {counts} images by {options}'
+        print_log(f'{folder}: {text}', logger='current')
+
+    def _name_unlisted(self, ids: list[str], names: dict[str, str]) -> dict[str, int]:
+        """Log the images that both lists of a split lack; return the length of each list."""
+        lists = {side: read_image_set(list_path(self.list_folder, side), names) for side in SIDES}
+        listed = {image_id for own in lists.values() for image_id in own}
+        new = [one for one in ids if one not in listed]
         if self.missing_xml == 'drop':
             new = [one for one in new if self._has_xml(one)]
         if new:
             print_log(
-                f'{folder}: {len(new)} images of {self.img_prefix} are in neither list and are not '
-                f'used, the first is {names[new[0]]!r}; add them to train.txt or val.txt, or '
-                'remove both lists to split again',
+                f'{self.list_folder}: {len(new)} images of {self.img_prefix} are in neither list '
+                f'and are not used, the first is {names[new[0]]!r}; add them to train.txt or '
+                'val.txt, or remove both lists to split again',
                 logger='current',
                 level=logging.WARNING,
             )
+        return {side: len(own) for side, own in lists.items()}
 
     def _annotated(self, ids: list[str], where: str) -> list[str]:
         """Apply ``missing_xml`` to the images without XML file, and log their number."""
