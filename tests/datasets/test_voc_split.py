@@ -150,7 +150,9 @@ def test_one_list_of_an_interrupted_start_is_completed(tmp_path):
 def test_place_of_the_lists(tmp_path):
     root = write_flat(tmp_path / 'photos')
     (root / 'ImageSets').write_text('a file where the folder should be')
-    with pytest.raises(OSError, match=r'train\.txt: .* cannot be written .*; set split_dir'):
+    with pytest.raises(
+        OSError, match=r'train\.txt: .* cannot be written \((Not|File) .*; set split_dir'
+    ):
         VocMultiLabel(str(root), 'train', **SPLIT)
     for place in (str(tmp_path / 'elsewhere'), '.'):
         assert len(VocMultiLabel(str(root), 'train', **SPLIT, split_dir=place)) == 18
@@ -205,6 +207,8 @@ def test_options(tmp_path, options, message):
         VocMultiLabel(str(write_flat(tmp_path)), **dict(SPLIT, split='train') | options)
 
 
-def test_a_single_image_cannot_be_split(tmp_path):
+def test_two_images_can_be_split_and_one_cannot(tmp_path):
+    root = write_flat(tmp_path / 'two', count=2)
+    assert [len(VocMultiLabel(str(root), x, **SPLIT)) for x in ('train', 'val')] == [1, 1]
     with pytest.raises(ValueError, match='at least two annotated images, got 1'):
         VocMultiLabel(str(write_flat(tmp_path, count=1)), 'train', **SPLIT)
