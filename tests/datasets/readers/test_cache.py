@@ -201,6 +201,12 @@ def test_arrays_that_do_not_fit(name, value, message):
         LabelTable.from_arrays(arrays)
 
 
+def test_images_without_any_label_are_cached(load, parsed):
+    """For later starts, as those with labels are."""
+    content = dict(make_content(), annotations=[])
+    assert items_of(load(content)) == items_of(load()) and len(parsed) == 1
+
+
 def test_folder_that_cannot_be_made_is_logged_once(load, tmp_path, capture_log):
     (tmp_path / 'cache').write_text('a file where the folder should be')
     assert items_of(load(make_content())) == items_of(load()) == items_of(load(cache_dir=None))
