@@ -11,7 +11,9 @@ default_hooks = dict(
         save_best='multi-label/mAP', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     non_finite=dict(type='mmmsf.NonFiniteLossHook'),
-    targets=dict(type='mmmsf.TargetCheckHook'))
+    targets=dict(type='mmmsf.TargetCheckHook'),
+    summary=dict(type='mmmsf.RunSummaryHook'),
+    thresholds=dict(type='mmmsf.TuneThresholdsHook'))
 
 custom_hooks = [
     dict(type='mmmsf.ClassCheckHook'),

@@ -9,8 +9,10 @@ from .hooks import (
     FastForwardHook,
     NonFiniteLossHook,
     ReportHook,
+    RunSummaryHook,
     TargetCheckHook,
     TransferHook,
+    TuneThresholdsHook,
 )
 from .optim_wrapper import CpuAmpOptimWrapper, build_amp_optim_wrapper
 from .resume import (
@@ -35,9 +37,11 @@ __all__ = [
     'OneCycleLR',
     'ReportHook',
     'ResumableTrainLoop',
+    'RunSummaryHook',
     'SeededBatchSampler',
     'SeededDataset',
     'TargetCheckHook',
     'TransferHook',
+    'TuneThresholdsHook',
     'build_amp_optim_wrapper',
 ]

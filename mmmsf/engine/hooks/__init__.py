@@ -7,8 +7,10 @@ from .ema_hook import EMAWithRawEvalHook
 from .fast_forward_hook import FastForwardHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
+from .run_summary_hook import RunSummaryHook
 from .target_check_hook import TargetCheckHook
 from .transfer_hook import TransferHook
+from .tune_thresholds_hook import TuneThresholdsHook
 
 __all__ = [
     'ChannelsLastHook',
@@ -18,6 +20,8 @@ __all__ = [
     'FastForwardHook',
     'NonFiniteLossHook',
     'ReportHook',
+    'RunSummaryHook',
     'TargetCheckHook',
     'TransferHook',
+    'TuneThresholdsHook',
 ]
