@@ -2,7 +2,7 @@
 
 PREDICTIONS.npz is the output of ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. The printed
 metrics are of thresholds tuned on one part of the images and measured on the rest; the stored
-thresholds are tuned on all images.
+thresholds are tuned on all images. They replace those that the training has stored.
 """
 
 import argparse

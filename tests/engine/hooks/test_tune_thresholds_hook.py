@@ -108,6 +108,23 @@ def test_another_checkpoint_than_the_validated_one_is_left_alone(
     assert 'no local file s3://bucket/x.pth' in caplog.text
 
 
+def test_a_failed_write_leaves_the_checkpoint(
+    runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(one: Path, other: Path) -> None:
+        raise OSError(28, 'no space')
+
+    hook = TuneThresholdsHook()
+    validate(hook, runner)
+    path = Path(runner.message_hub.runtime_info['last_ckpt'])
+    before = path.read_bytes()
+    monkeypatch.setattr('mmmsf.utils.atomic_file.os.replace', refuse)
+    with pytest.raises(OSError, match='no space'):
+        hook.after_train(runner)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ['x.pth']
+
+
 def test_min_positives() -> None:
     with pytest.raises(ValueError, match='min_positives must be at least 1, got 0'):
         TuneThresholdsHook(min_positives=0)
