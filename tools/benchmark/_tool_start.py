@@ -105,6 +105,6 @@ def table(starts: Iterator[Start]) -> Iterator[str]:
     yield '|---|---|---|---|'
     for start in starts:
         first = 'not run' if start.first_line is None else f'{start.first_line:.2f}'
-        line = start.line.replace('|', '/')
+        line = start.line.split(' - INFO - ')[-1].replace('|', '/')
         line = f'`{line[:60]}{" ..." if len(line) > 60 else ""}`' if line else ''
         yield f'| {start.tool} | {start.help:.2f} | {first} | {line} |'

@@ -108,9 +108,7 @@ def test_another_checkpoint_than_the_validated_one_is_left_alone(
     assert 'no local file s3://bucket/x.pth' in caplog.text
 
 
-def test_a_failed_write_leaves_the_checkpoint(
-    runner: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_checkpoint(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(one: Path, other: Path) -> None:
         raise OSError(28, 'no space')
 
