@@ -11,6 +11,7 @@ from mmmsf.registry import DATASETS
 from .base import MultiLabelData, check_classes
 from .readers.files import normalize_name
 from .readers.label_table import TableLabels, read_table
+from .readers.tables.cells import PATTERNS
 from .readers.tables.image_files import find_images
 from .readers.tables.options import TableOptions
 
@@ -25,7 +26,7 @@ def check_label_names(classes: Sequence[str], split_at: str | None) -> None:
     Raises:
         ValueError: A name is empty, contains a separator, or begins or ends with a blank.
     """
-    marks = split_at if split_at in (';', '|', ';|', ',') else ''
+    marks = split_at if split_at in PATTERNS else ''
     bad = [
         name
         for name in classes
@@ -34,7 +35,7 @@ def check_label_names(classes: Sequence[str], split_at: str | None) -> None:
     if bad:
         raise ValueError(
             'classes of a table must not be empty, contain the separator of the labels '
-            f'({marks or "none"}), or begin or end with a blank, got {bad}'
+            f'({marks!r}), or begin or end with a blank, got {bad}'
         )
 
 
@@ -109,7 +110,7 @@ class CsvMultiLabel(MultiLabelData):
 
     def load_data_list(self) -> list[dict]:
         """Read ``ann_file`` into the items that ``MultiLabelData`` describes."""
-        wanted = self.configured_classes
+        wanted = self._metainfo.get('classes')
         if wanted is not None:
             check_classes(wanted)
         table = read_table(
@@ -117,13 +118,14 @@ class CsvMultiLabel(MultiLabelData):
         )
         if not table.classes and wanted is None:
             raise ValueError(f'{self.ann_file}: there is no label in it, so there is no class')
-        check_label_names(wanted or (), table.split_at)
+        new = self.rename_classes.values()
+        check_label_names([x for x in wanted or () if x not in new], table.split_at)
         paths, note = find_images([row.path for row in table.rows], self.img_prefix, self.ann_file)
         self._check_distinct(paths, table)
         parts = [table.description, note]
         if not table.complete and wanted is None:
             parts.append(
-                'classes are those of its labels, sorted; set classes where several files must agree'
+                'classes are those of its labels, sorted; set classes where files must agree'
             )
         print_log(f'{self.ann_file}: {"; ".join(filter(None, parts))}', logger='current')
         return self._items(paths, table)

@@ -60,9 +60,9 @@ def _listed(cell: str, where: str) -> list[str]:
         return [cell]
     try:
         value = parse_json(cell, where)
-    except ValueError:
+    except ValueError as error:
         if not PYTHON_LIST.fullmatch(cell):
-            raise
+            raise ValueError(f"{error}; set separator='none' if it is no list") from error
         value = _python_list(cell, where)
     return labels_of_value(value, where)
 

@@ -69,6 +69,14 @@ def _show(table: TextTable, columns: Sequence[int]) -> str:
     return ', '.join(shown)
 
 
+def _refuse_header(table: TextTable) -> None:
+    raise ValueError(
+        f"{table.path}: line 1 must name the columns (such as 'path' and 'labels', or 'path' and "
+        f'the classes above cells of 0 and 1), got {list(table.header)}; set '
+        'path_column and label_columns to the names of yours'
+    )
+
+
 def _choose_path(table: TextTable, options: TableOptions, taken: Sequence[int]) -> int:
     if options.path_column is not None:
         return table.place(options.path_column, 'path_column')
@@ -83,10 +91,7 @@ def _choose_path(table: TextTable, options: TableOptions, taken: Sequence[int]) 
     found = [k for k in free if k in _named(table, PATHS) or k in images]
     found = found or [k for k in free if plain_name(table.header[k]) == 'id']
     if not found:
-        raise ValueError(
-            f"{table.path}: line 1 must name the columns, such as 'path' and 'labels', got "
-            f'{list(table.header)}; set path_column and label_columns to the names of yours'
-        )
+        _refuse_header(table)
     if len(found) > 1:
         raise ValueError(
             f'{table.path}: {len(found)} columns may hold the paths of the images, '
@@ -157,11 +162,8 @@ def _choose_labels(table: TextTable, others: Sequence[int]) -> tuple[str, tuple[
     if flags:
         _check_flag_columns(table, flags, others)
         return 'flags', tuple(table.place(table.header[k]) for k in flags)
-    if len(others) != 1:
-        raise ValueError(
-            f"{table.path}: line 1 must name the columns, such as 'path' and 'labels', got "
-            f'{list(table.header)}, and no column holds 0 and 1 only; set label_columns'
-        )
+    if len(others) != 1 or others[0] in _named(table, PATHS):
+        _refuse_header(table)
     return 'list', tuple(others)
 
 
@@ -172,6 +174,8 @@ def recognize(table: TextTable, options: TableOptions) -> Layout:
         ValueError: A column is missing, or several readings are possible; names the argument
             that settles it.
     """
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in table.header):
+        _refuse_header(table)
     chosen, verified = options.label_columns, options.verified_column
     via = tuple(k for k, name in enumerate(table.header) if name in VIA)
     taken = [table.place(verified, 'verified_column')] if verified is not None else []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .columns import Layout
 from .options import TableOptions
 from .rows import LabelRow
 from .text import TextTable
@@ -31,15 +32,24 @@ class Form:
     split_at: str | None = None
 
 
-def reject(table: TextTable, options: TableOptions, form: str, arguments: Sequence[str]) -> None:
+def reject(
+    table: TextTable,
+    layout: Layout,
+    options: TableOptions,
+    form: str,
+    arguments: Sequence[str],
+) -> None:
     """Refuse arguments that a form cannot use.
 
     Raises:
-        ValueError: One of them is given.
+        ValueError: One of them is given, or there is a column of verified classes by its name.
     """
     for name in arguments:
         value = getattr(options, name)
+        if name == 'verified_column' and layout.verified is not None:
+            value = table.header[layout.verified]
         if value is not None:
             raise ValueError(
-                f'{table.path}: {name} has no meaning for {form}, got {value!r}; leave it out'
+                f'{table.path}: {name} has no meaning for {form}, got {value!r}; leave '
+                'out the argument, or the column'
             )

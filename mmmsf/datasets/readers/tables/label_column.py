@@ -48,10 +48,10 @@ def _label_rows(
     def named(labels: Sequence[str], where: str) -> list[str]:
         if names is None:
             return list(labels)
-        named = [x if x == none_label else names.name(x, where) for x in labels]
-        if len(set(named)) < len(named):
+        found = [x if x == none_label else names.name(x, where) for x in labels]
+        if len(set(found)) < len(found):
             raise ValueError(f'{where}: a label occurs twice, got {list(labels)}; keep one')
-        return named
+        return found
 
     return [
         LabelRow(
@@ -89,8 +89,10 @@ def read_column(
     one = options.separator == 'none' or (has_one(name) and options.separator is None)
     if one and (repeated or layout.confidence is not None):
         return read_pairs(table, layout, options, paths, names, none_label)
+    if layout.confidence is not None:
+        reject(table, layout, options, 'a row a label with a confidence', ('separator',))
     if verified is None:
-        reject(table, options, f'a column of labels ({name!r})', ('unknown',))
+        reject(table, layout, options, f'a column of labels ({name!r})', ('unknown',))
     checks = table.cells(verified) if verified is not None else []
     numbers = _numbers([*cells, *checks], names) if options.separator is None else None
     if numbers is not None and names is not None:

@@ -19,7 +19,7 @@ def read_flags(
         ValueError: A cell is of another kind; names the line and the column.
     """
     form = 'one-hot columns'
-    reject(table, options, form, ('separator', 'names', 'verified_column'))
+    reject(table, layout, options, form, ('separator', 'names', 'verified_column'))
     names = tuple(table.header[k] for k in layout.labels)
     if options.none_label and options.none_label not in names:
         raise ValueError(

@@ -27,9 +27,9 @@ def read_pairs(
     """
     name, certain = table.header[layout.labels[0]], layout.confidence
     form = f'a row a label in {name!r}'
-    reject(table, options, form, ('verified_column',))
+    reject(table, layout, options, form, ('verified_column',))
     if certain is None:
-        reject(table, options, form, ('unknown',))
+        reject(table, layout, options, form, ('unknown',))
     cells = table.cells(layout.labels[0])
     doubtful = [cell for cell in cells if re.search(r'[;|]|^[\[{]', cell)]
     if doubtful and options.separator is None:

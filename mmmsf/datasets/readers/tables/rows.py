@@ -51,6 +51,8 @@ def merge_images(path: str, rows: Iterable[LabelRow], repeats: bool) -> list[Lab
         merged[key] = first._replace(
             labels=[*first.labels, *row.labels], absent=[*first.absent, *row.absent]
         )
+    if not repeats:
+        return list(merged.values())
     return [row._replace(labels=list(dict.fromkeys(row.labels))) for row in merged.values()]
 
 
@@ -73,7 +75,9 @@ def clear_none(path: str, rows: Sequence[LabelRow], none_label: str) -> tuple[li
                     f"are {others}; correct the row, or set none_label='' if it is a class"
                 )
             row, count = row._replace(labels=[], unknown=[]), count + 1
-        cleared.append(row._replace(unknown=[x for x in row.unknown if x != none_label]))
+        elif none_label in row.unknown:
+            row = row._replace(unknown=[x for x in row.unknown if x != none_label])
+        cleared.append(row)
     return cleared, count
 
 
@@ -84,7 +88,7 @@ def fill_unknown(
     filled = []
     for row in rows:
         said = {*row.labels, *row.absent}
-        unknown = [] if none_label in said else [name for name in classes if name not in said]
+        unknown = [] if none_label in row.labels else [name for name in classes if name not in said]
         filled.append(row._replace(unknown=unknown))
     return filled
 

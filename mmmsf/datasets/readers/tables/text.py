@@ -46,7 +46,7 @@ class TextTable:
         if self.header.count(name) != 1:
             asked = f'{argument} must name a column, got {name!r}, but ' if argument else ''
             raise ValueError(
-                f'{self.path}: {asked}line 1 must name the columns once each, '
+                f'{self.path}: {asked}line 1 must name the columns {[name]} once each, '
                 f'got {list(self.header)}'
             )
         return self.header.index(name)

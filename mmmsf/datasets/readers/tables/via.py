@@ -32,7 +32,13 @@ def read_via(table: TextTable, layout: Layout, options: TableOptions, paths: Seq
     Raises:
         ValueError: An attribute is not valid, or several have labels.
     """
-    reject(table, options, "VIA's attributes", ('separator', 'verified_column', 'unknown'))
+    reject(
+        table,
+        layout,
+        options,
+        "VIA's attributes",
+        ('separator', 'names', 'verified_column', 'unknown'),
+    )
     wanted = options.label_columns
     records = [
         record for record in _via_records(table, layout) if (wanted is None or record[1] == wanted)
