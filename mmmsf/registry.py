@@ -16,6 +16,7 @@ from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import PARAM_SCHEDULERS as ROOT_PARAM_SCHEDULERS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import Registry
+from mmpretrain.registry import BATCH_AUGMENTS as ROOT_BATCH_AUGMENTS
 
 SCOPE = 'mmmsf'
 
@@ -42,4 +43,7 @@ OPTIM_WRAPPERS = Registry(
 )
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=ROOT_PARAM_SCHEDULERS, scope=SCOPE, locations=['mmmsf.engine']
+)
+BATCH_AUGMENTS = Registry(
+    'batch augment', parent=ROOT_BATCH_AUGMENTS, scope=SCOPE, locations=['mmmsf.models']
 )

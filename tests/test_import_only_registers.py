@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import mmengine.registry
+import mmpretrain.registry
 import pytest
 
 from .helpers.clean_process import start_process
@@ -83,7 +84,8 @@ REGISTERED = registered()
 
 
 def _resolve(registry: str, names: list[str]) -> None:
-    root = getattr(mmengine.registry, registry)
+    where = mmpretrain.registry if registry == 'BATCH_AUGMENTS' else mmengine.registry
+    root = getattr(where, registry)
     assert 'mmmsf' in sys.modules and 'mmmsf.models' not in sys.modules
     missing = [name for name in names if root.get(f'mmmsf.{name}') is None]
     assert not missing, missing

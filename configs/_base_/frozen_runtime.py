@@ -18,3 +18,5 @@ param_scheduler = dict(
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
+# A run takes a minute: only its end is kept.
+default_hooks = dict(checkpoint=dict(interval=max_epochs))

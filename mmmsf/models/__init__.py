@@ -4,6 +4,7 @@ from .backbones import FeatureInput, FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import AsymmetricLoss, MaskedLoss, PolynomialLoss
 from .necks import MSFNeck
+from .splice_mix import SpliceMix
 from .tta import AverageScoreTTA
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     'MaskedLoss',
     'PolynomialLoss',
     'Query2LabelHead',
+    'SpliceMix',
 ]

@@ -11,12 +11,13 @@ Augment = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class MaskedMixing:
-    """Mix images by any batch augmentation; a mixture with an unknown target is unknown.
+    """Mix images by any batch augmentation; a mixture that an unknown target decides is unknown.
 
     Linear augmentations such as Mixup, CutMix and ResizeMix would mix the -1 of an unknown target
     into a number: 0.7 * 1 + 0.3 * -1 = 0.4. Here the augmentation mixes the targets (unknown as 0)
     and, as K further classes, the indicators of unknown targets. Where the mixture contains a
-    part of an unknown target, it becomes -1.
+    part of an unknown target, it becomes -1, unless it is positive whatever that part is, as in the
+    union of labels (:class:`~mmmsf.models.splice_mix.SpliceMix`).
 
     Args:
         augment: Function of images (B, 3, H, W) and targets (B, any number of classes) that returns
@@ -44,4 +45,5 @@ class MaskedMixing:
                 f'shape, {(len(target), 2 * target.shape[1])}, got {tuple(mixed.shape)}'
             )
         mixed, share = mixed.chunk(2, dim=1)  # (B, K) each
-        return inputs, mixed.clamp(0, 1).masked_fill(share > 0, UNKNOWN)
+        mixed = mixed.clamp(0, 1)
+        return inputs, mixed.masked_fill((share > 0) & (mixed < 1), UNKNOWN)
