@@ -68,3 +68,31 @@ def test_a_part_of_the_classes(write, capture_log):
     data = CsvMultiLabel(**write(GOOD), metainfo=dict(classes=['dog', 'cat']))
     assert [data.get_data_info(i)['gt_label'] for i in range(3)] == [[0, 1], [], [1]]
     assert any("1 dropped, with their labels: 'zebra' (1)" in line for line in capture_log)
+
+
+ONE_HOT = 'image,street,bus,lorry,truck\na.jpg,0,1,0,0\nb.jpg,0,0,1,0\nc.jpg,0,0,0,1\n'
+
+
+@pytest.mark.parametrize(
+    'options, classes, labels',
+    [
+        ({}, ('street', 'bus', 'lorry', 'truck'), [[1], [2], [3]]),
+        (dict(drop_absent=True), ('bus', 'lorry', 'truck'), [[0], [1], [2]]),
+        (dict(classes=['truck', 'bus']), ('truck', 'bus'), [[1], [], [0]]),
+        (dict(rename_classes=dict(lorry='truck')), ('street', 'bus', 'truck'), [[1], [2], [2]]),
+        (
+            dict(rename_classes=dict(lorry='a;b')),
+            ('street', 'bus', 'a;b', 'truck'),
+            [[1], [2], [3]],
+        ),
+    ],
+)
+def test_chosen_classes(write, options, classes, labels):
+    data = CsvMultiLabel(**write(ONE_HOT), **options)
+    assert data.metainfo['classes'] == classes
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == labels
+
+
+def test_one_hot_columns_are_all_of_the_classes(write):
+    with pytest.raises(ValueError, match="t.csv: classes.*'buss'.*did you mean 'bus'"):
+        CsvMultiLabel(**write(ONE_HOT), classes=['buss', 'truck'])

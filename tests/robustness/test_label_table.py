@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mmmsf.datasets.readers.label_table import read_table
+from mmmsf.datasets.readers.tables.options import TableOptions
 from mmmsf.registry import DATASETS
 from tests.helpers.fuzzing import LENGTHS, attempt, damaged_text, fuzz
 from tests.helpers.small_data import build_dataset
@@ -165,3 +167,55 @@ def test_fuzz(fuzz_folder: Path, long: bool) -> None:
 
 def test_fuzzed_file_is_valid_before(fuzz_folder: Path) -> None:
     check_table(fuzz_folder, SMALL.encode(), load=lambda _, build: build())
+
+
+DIALECTS = {
+    'one-hot': ('t.csv', 'image,dog,cat\na.jpg,1,0\n"b,1.jpg",-1,\nc.jpg,0,1.0\n'),
+    'pairs': ('t.csv', 'ImageID,LabelName,Confidence\na,dog,1\na,cat,0\nb,cat,0.5\n'),
+    'lists': ('t.csv', "file_name,tags\na.jpg,\"['dog', 'cat']\"\nb.jpg,[]\nc.jpg,[1]\n"),
+    'blanks': ('t.csv', 'image_name,tags\na,dog\nb,dog cat\nc,cat\n'),
+    'indices': ('t.csv', 'a.jpg\t0,1\nb.jpg\t1\nc.jpg\t0\n'),
+    'via': ('t.csv', 'filename,file_attributes\na.jpg,"{""k"": {""dog"": true}}"\nb.jpg,{}\n'),
+    'json lines': ('t.jsonl', '{"image": "a.jpg", "labels": ["dog"]}\n{"image": "b.jpg"}\n'),
+}
+MARKS = [
+    *WORDS,
+    '[',
+    ']',
+    '{',
+    '}',
+    "'",
+    ':',
+    '-1',
+    '0',
+    '1',
+    '\\u',
+    '\\ud800',
+    'null',
+    '[[[[',
+    'e9',
+]
+
+
+@pytest.mark.parametrize('long', LENGTHS)
+@pytest.mark.parametrize('dialect', DIALECTS)
+def test_fuzz_dialects(fuzz_folder: Path, dialect: str, long: bool) -> None:
+    """Errors are ours and name the file, or there is an item per image with valid labels."""
+    name, content = DIALECTS[dialect]
+    options = dict(names=['dog', 'cat']) if dialect == 'indices' else {}
+
+    def check(folder: Path, damaged: bytes) -> None:
+        path = folder / name
+        path.write_bytes(damaged)
+        table = attempt(path, lambda: read_table(str(path), TableOptions(**options)))
+        if table is None:
+            return
+        paths = [row.path for row in table.rows]
+        assert len(set(paths)) == len(paths) and all(paths)
+        for row in table.rows:
+            named = [*row.labels, *row.unknown]
+            assert set(named) <= set(table.classes) and len(set(named)) == len(named)
+            assert all(label == label.strip() != '' for label in named)
+
+    check(fuzz_folder, content.encode())
+    fuzz(check, fuzz_folder, damaged_text(content, MARKS), long)

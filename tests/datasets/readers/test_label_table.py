@@ -8,6 +8,7 @@ from mmmsf.datasets import CsvMultiLabel
 from mmmsf.datasets.readers.label_table import read_table
 from mmmsf.datasets.readers.tables.options import TableOptions
 
+FAST = dict(serialize_data=False)  # which would collect garbage at each data set
 TRUTH = {
     '08': {'car'},
     '09': {'motorbike', 'truck'},
@@ -153,7 +154,7 @@ def test_every_form_gives_the_same_labels(form, tmp_path, capture_log):
     (tmp_path / name).write_text(content)
     for k in TRUTH:
         (tmp_path / f's_{k}.jpg').touch()
-    data = CsvMultiLabel(ann_file=name, data_root=str(tmp_path), pipeline=[], **options)
+    data = CsvMultiLabel(ann_file=name, data_root=str(tmp_path), **FAST, **options)
     assert data.metainfo['classes'] == CLASSES
     infos = [data.get_data_info(i) for i in range(len(data))]
     found = {info['img_path']: {CLASSES[j] for j in info['gt_label']} for info in infos}
@@ -193,14 +194,14 @@ def test_uncertain_cells(read, unknown, labels, ignored):
 
 def test_loss_and_metric_ignore_uncertain_cells(tmp_path):
     (tmp_path / 't.csv').write_text(CHEXPERT)
-    data = CsvMultiLabel(ann_file='t.csv', data_root=str(tmp_path))
+    data = CsvMultiLabel(ann_file='t.csv', data_root=str(tmp_path), **FAST)
     assert data.get_gt_labels().tolist() == [[0, 1], [-1, -1], [1, 0]]
 
 
 def test_a_merged_class_is_positive_before_it_is_unknown(tmp_path):
     (tmp_path / 't.csv').write_text('path,a,b,c\nx.jpg,1,-1,0\ny.jpg,0,-1,1\n')
     data = CsvMultiLabel(
-        ann_file='t.csv', data_root=str(tmp_path), rename_classes=dict(a='ab', b='ab')
+        ann_file='t.csv', data_root=str(tmp_path), rename_classes=dict(a='ab', b='ab'), **FAST
     )
     assert data.metainfo['classes'] == ('ab', 'c')
     assert data.get_gt_labels().tolist() == [[1, 0], [-1, 1]]
