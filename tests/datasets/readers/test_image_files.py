@@ -40,6 +40,8 @@ FOUND = {
     'nowhere': (['c.jpg'], ['a.jpg', 'b.jpg'], None, "2 of 2 images.*'a.jpg'"),
     'partly': (['a.jpg'], ['a.jpg', 'b.jpg'], None, "1 of 2 images.*'b.jpg'"),
     'in another folder': (['y/a.jpg', 'b.jpg'], ['x/a.jpg', 'b.jpg'], None, '1 of 2'),
+    'no other copy': (['a.jpg', 'small/b.jpg'], ['a.jpg', 'b.jpg'], None, '1 of 2'),
+    'a folder is no image': (['a.jpg', 'a/b.jpg'], ['a', 'a/b'], ['a.jpg', 'a/b.jpg'], 'suffix'),
     'no image': ([], ['a.jpg'], None, '1 of 1'),
 }
 
@@ -70,7 +72,7 @@ def test_links_to_folders_are_followed_once(make, tmp_path):
     root = Path(make('images/a.jpg', 'other/b.jpg'))
     (root / 'images/more').symlink_to(root / 'other')
     (root / 'images/loop').symlink_to(root / 'images')
-    assert find_images(['a', 'b'], str(root / 'images'), 't.csv')[0] == ['a.jpg', 'more/b.jpg']
+    assert find_images(['a', 'more/b'], str(root / 'images'), 't.csv')[0] == ['a.jpg', 'more/b.jpg']
 
 
 @pytest.mark.parametrize('folder', ['s3://bucket/images', 'http://host/images', 'not/there'])

@@ -102,10 +102,12 @@ def find_images(names: Sequence[str], folder: str, where: str) -> tuple[list[str
     """
     if '://' in folder or not os.path.isdir(folder or '.'):
         return list(names), ''
-    if all(os.path.exists(os.path.join(folder, name)) for name in names):
+    if all(os.path.isfile(os.path.join(folder, name)) for name in names):
         return list(names), ''
     keys = [normalize_name(name) for name in names]
     ways = _ways(keys, list_files(folder or '.'))
+    if any(ways[0][1]):  # some are in place, so the others are not looked for elsewhere
+        ways = ways[:1]
     text, found = max(ways, key=lambda way: sum(map(bool, way[1])))  # the first of equals
     missing = [name for name, candidates in zip(names, found, strict=True) if not candidates]
     here = folder or 'the current folder'
