@@ -425,3 +425,27 @@ def test_regions_of_via(read):
         'a.jpg,{},"{""kind"": ""bus"", ""light"": ""day""}"\nb.jpg,{},{}\n'
     )
     assert labels_of(read(content, label_columns='kind')) == {'a.jpg': ['bus', 'car'], 'b.jpg': []}
+
+
+def test_attributes_of_every_via_project_are_no_labels(read):
+    cell = '"{""caption"": ""street"", ""kind"": ""car"", ""note"": """"}"'
+    assert labels_of(read(f'filename,file_attributes\na.jpg,{cell}\n')) == {'a.jpg': ['car']}
+
+
+@pytest.mark.parametrize(
+    'text, classes',
+    [
+        ('LabelName,DisplayName\n/m/1,Bus\n/m/2,Car\n', ('Bus', 'Car')),
+        ('/m/1,Bus\n\n/m/2,Bus\n', "names.csv: names must hold distinct names.*'Bus'"),
+        ('/m/1,Bus\n/m/1,Car\n', "names.csv: names must hold distinct ids.*'/m/1'"),
+        ('\n', 'names.csv: names must hold'),
+    ],
+)
+def test_files_of_class_names(text, classes, read, tmp_path):
+    (tmp_path / 'names.csv').write_text(text)
+    content = 'ImageID,LabelName,Confidence\na,/m/1,1\na,/m/2,0\n'
+    if isinstance(classes, tuple):
+        assert read(content, names=str(tmp_path / 'names.csv')).classes == classes
+        return
+    with pytest.raises(ValueError, match=classes):
+        read(content, names=str(tmp_path / 'names.csv'))
