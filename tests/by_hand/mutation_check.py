@@ -63,6 +63,7 @@ PARTS = {
             'datasets/readers/label_table.py',
             'datasets/readers/tables/cells.py',
             'datasets/readers/tables/class_names.py',
+            'datasets/readers/tables/column_names.py',
             'datasets/readers/tables/columns.py',
             'datasets/readers/tables/image_files.py',
             'datasets/readers/tables/label_column.py',

@@ -352,6 +352,12 @@ def test_two_numbers_may_be_flags_or_indices(read):
         read(content, names=['x', 'y'])
     assert read(content, names=['x', 'y'], separator=',').rows[0].labels == ['x', 'y']
     assert read(content + 'c.jpg\t0,0\n', names=['x', 'y']).rows[0].labels == ['y']
+    with pytest.raises(ValueError, match='flags.*or indices.*separator'):
+        read('image,labels\na.jpg,"0,1"\nb.jpg,\n', names=['x', 'y'])
+    with pytest.raises(ValueError, match='flags.*or indices.*1 classes'):
+        read('a.jpg\t0\nb.jpg\t0\n', names=['x'])
+    table = read('a.jpg\t0\nb.jpg\t1\n', names=['x'])
+    assert labels_of(table) == {'a.jpg': [], 'b.jpg': ['x']}
 
 
 DAMAGED = {

@@ -104,16 +104,18 @@ def names_of_numbers(
         ValueError: The rows may be vectors or indices.
     """
     num_classes = len(names.names)
-    flags = all(len(row) == num_classes and {'0', '1'}.issuperset(row) for row in rows)
-    if not flags or not rows:
+    filled = [row for row in rows if row]
+    flags = all(len(row) == num_classes and {'0', '1'}.issuperset(row) for row in filled)
+    if not flags or not filled:
         return [list(row) for row in rows]
-    if all(len(set(row)) == num_classes for row in rows) and (num_classes > 1 or rows[0] == ['0']):
+    distinct = all(len(set(row)) == num_classes for row in filled)
+    if distinct and (num_classes > 1 or all(row == ['0'] for row in filled)):
         raise ValueError(
-            f'{where}: rows such as {",".join(rows[0])!r} may be flags, one a class, or indices of '
-            f"{num_classes} classes; set separator=',' for indices, or write the names of the "
+            f'{where}: rows such as {",".join(filled[0])!r} may be flags, one a class, or indices '
+            f"of {num_classes} classes; set separator=',' for indices, or write the names of the "
             'classes for flags'
         )
     return [
-        [name for name, number in zip(names.names, row, strict=True) if number == '1']
+        [name for name, number in zip(names.names, row, strict=False) if number == '1']
         for row in rows
     ]

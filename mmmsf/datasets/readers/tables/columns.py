@@ -5,23 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cells import flag_of
+from .column_names import (
+    CHOICE,
+    ONE,
+    PATHS,
+    SEVERAL,
+    VERIFIED,
+    has_one,
+    is_other,
+    plain_name,
+)
 from .options import TableOptions
 from .text import IMAGE_SUFFIXES, TextTable
 
-# Names of columns, in lower case without blanks, "_", "-" and ".".
-PATHS = re.compile('(image|img)(path|file|filename|name|id|index)?|file(path|name)?|path')
-ONE = re.compile('(label|class|category)(name)?|tag')
-SEVERAL = re.compile('(finding)?labels|(label|class|category)names|tags|classes|categories|choices')
-CHOICE = re.compile('choice')
-VERIFIED = re.compile('verified(labels|classes)')
 VIA = ('file_attributes', 'region_attributes')
-# Words in the names of columns that are numbers, but no class.
-OTHER_WORDS = re.compile(
-    'age|sex|gender|fold|split|width|height|id|idx|index|count|number|num|confidence|weight|score|'
-    'patient|follow|year|difficult|truncated|occluded|(is)?crowd|group|depiction|inside|source|'
-    'verified|unnamed',
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -41,21 +38,6 @@ class Layout:
     labels: tuple[int, ...]
     confidence: int | None = None
     verified: int | None = None
-
-
-def plain_name(name: str) -> str:
-    """Return the name of a column as the lists above write it."""
-    return re.sub(r'[\s_.-]', '', name).lower()
-
-
-def has_one(name: str) -> bool:
-    """Tell if a column of labels holds one label a cell, by its name."""
-    return ONE.fullmatch(plain_name(name)) is not None
-
-
-def has_several(name: str) -> bool:
-    """Tell if a column of labels may hold several labels a cell, by its name."""
-    return SEVERAL.fullmatch(plain_name(name)) is not None
 
 
 def _named(table: TextTable, *names: re.Pattern[str]) -> list[int]:
@@ -105,11 +87,6 @@ def _is_flags(table: TextTable, column: int) -> bool:
     return any(cells) and all(flag_of(cell) is not None for cell in cells)
 
 
-def _is_other(name: str) -> bool:
-    """Tell by a word of its name that a column is likely no class."""
-    return any(map(OTHER_WORDS.fullmatch, re.findall(r'[A-Z]?[a-z]+|[A-Z]+', name)))
-
-
 def _refuse(table: TextTable, columns: Sequence[int], problem: str) -> None:
     if columns:
         raise ValueError(
@@ -126,7 +103,7 @@ def _check_list_column(table: TextTable, column: int, others: Sequence[int]) -> 
         k
         for k in others
         if _is_flags(table, k)
-        and not _is_other(table.header[k])
+        and not is_other(table.header[k])
         and any(flag_of(cell) == 1 for cell in table.cells(k))
     ]
     _refuse(
@@ -136,7 +113,7 @@ def _check_list_column(table: TextTable, column: int, others: Sequence[int]) -> 
 
 def _check_flag_columns(table: TextTable, flags: Sequence[int], others: Sequence[int]) -> None:
     """Refuse one-hot columns that may be no classes, and others that may be classes."""
-    strange = [k for k in flags if _is_other(table.header[k])]
+    strange = [k for k in flags if is_other(table.header[k])]
     _refuse(table, strange, 'these columns of 0 and 1 may be classes or not, by their names')
     rest = [k for k in others if k not in flags]
     _refuse(

@@ -7,7 +7,8 @@ from mmmsf.datasets.readers.files import normalize_name
 
 from .cells import SEPARATED, split_cell
 from .class_names import ClassNames, names_of_numbers
-from .columns import Layout, has_one, has_several
+from .column_names import has_one, has_several
+from .columns import Layout
 from .form import Form, reject
 from .options import TableOptions
 from .pairs import read_pairs
@@ -64,6 +65,34 @@ def _label_rows(
     ]
 
 
+def _split(
+    table: TextTable,
+    name: str,
+    cells: Sequence[str],
+    options: TableOptions,
+    names: ClassNames | None,
+    none_label: str,
+    vocabulary: Sequence[str],
+) -> tuple[list[list[str]], str, str | None]:
+    """Split the cells; return their labels, a description and the separator."""
+    numbers = _numbers(cells, names) if options.separator is None else None
+    if numbers is not None and names is not None:
+        return names_of_numbers(numbers, names, table.path), 'numbers of classes', None
+    split_at = options.separator or choose_separator(
+        (cell for cell in cells if cell != none_label),
+        f'{table.path}: column {name!r}',
+        has_several(name),
+        names.name_of if names else vocabulary,
+    )
+    rows = [
+        [cell]
+        if cell and cell == none_label
+        else split_cell(cell, split_at, table.where(k % len(table.rows)))
+        for k, cell in enumerate(cells)
+    ]
+    return rows, SEPARATED[split_at], split_at
+
+
 def read_column(
     table: TextTable,
     layout: Layout,
@@ -94,30 +123,13 @@ def read_column(
     if verified is None:
         reject(table, layout, options, f'a column of labels ({name!r})', ('unknown',))
     checks = table.cells(verified) if verified is not None else []
-    numbers = _numbers([*cells, *checks], names) if options.separator is None else None
-    if numbers is not None and names is not None:
-        rows, split_at = names_of_numbers(numbers[: len(cells)], names, table.path), None
-        checked, text = numbers[len(cells) :], f'numbers of classes in {name!r}'
-    else:
-        split_at = options.separator or choose_separator(
-            (cell for cell in (*cells, *checks) if cell != none_label),
-            f'{table.path}: column {name!r}',
-            has_several(name) or table.index_list,
-            names.name_of if names else vocabulary,
-        )
-        rows, checked = (
-            [
-                [cell]
-                if cell and cell == none_label
-                else split_cell(cell, split_at, table.where(k))
-                for k, cell in enumerate(part)
-            ]
-            for part in (cells, checks)
-        )
-        text = f'{SEPARATED[split_at]} in {name!r}'
+    rows, text, split_at = _split(
+        table, name, [*cells, *checks], options, names, none_label, vocabulary
+    )
+    checked = rows[len(cells) :] if verified is not None else None
     return Form(
-        text,
-        _label_rows(table, paths, rows, checked if checks else None, names, none_label),
+        f'{text} in {name!r}',
+        _label_rows(table, paths, rows[: len(cells)], checked, names, none_label),
         none_label,
         missing=verified is not None,
         split_at=split_at,

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import NoReturn
 
 from .cells import PATTERNS
 
@@ -62,6 +63,28 @@ def _by_vocabulary(cells: Collection[str], separator: str, words: Collection[str
     return 'none' if whole else separator
 
 
+def _check_lists(cells: Collection[str], where: str) -> None:
+    """Refuse cells with separators among cells with lists in brackets."""
+    plain = sorted(cell for cell in cells if cell[0] not in '[{')
+    doubtful = [cell for cell in plain if re.search('[;|,]', cell)]
+    if doubtful:
+        raise ValueError(
+            f'{where}: some cells are lists in brackets, and {len(doubtful)} such as '
+            f"{doubtful[0]!r} hold other separators; set separator, such as 'json' for one label "
+            'where there are no brackets'
+        )
+
+
+def _refuse(cells: Collection[str], split: Sequence[str], separator: str, where: str) -> NoReturn:
+    """Show the two readings of cells with a separator."""
+    classes = {part for cell in cells for part in _parts(cell, separator)}
+    raise ValueError(
+        f'{where}: {len(split)} different cells such as {split[0]!r} hold {NAMES[separator]}, '
+        f'which may separate labels ({len(classes)} classes) or belong to one label a cell '
+        f"({len(cells)} classes); set separator={separator!r} or 'none'"
+    )
+
+
 def choose_separator(
     cells: Iterable[str], where: str, several: bool, vocabulary: Collection[str] = ()
 ) -> str:
@@ -82,14 +105,7 @@ def choose_separator(
     """
     distinct = {cell for cell in cells if cell}
     if any(cell[0] in '[{' for cell in distinct):
-        plain = sorted(cell for cell in distinct if cell[0] not in '[{')
-        doubtful = [cell for cell in plain if re.search('[;|,]', cell)]
-        if doubtful:
-            raise ValueError(
-                f'{where}: some cells are lists in brackets, and {len(doubtful)} such as '
-                f"{doubtful[0]!r} hold other separators; set separator, such as 'json' for one "
-                'label where there are no brackets'
-            )
+        _check_lists(distinct, where)
         return 'json'
     if any(re.search('[;|]', cell) for cell in distinct):
         return ';|'
@@ -101,13 +117,7 @@ def choose_separator(
         if chosen is None and several and is_separator(distinct, separator):
             chosen = separator
         if chosen is None:
-            classes = {part for cell in distinct for part in _parts(cell, separator)}
-            raise ValueError(
-                f'{where}: {len(split)} different cells such as {split[0]!r} hold '
-                f'{NAMES[separator]}, which may separate labels ({len(classes)} classes) or belong '
-                f'to one label a cell ({len(distinct)} classes); set separator={separator!r} or '
-                "'none'"
-            )
+            _refuse(distinct, split, separator, where)
         if chosen == separator:
             return separator
     return 'none'
