@@ -27,7 +27,7 @@ def test_labels_and_paths(write, tmp_path, capture_log):
         str(tmp_path / 'img' / name) for name in ('sub/b.jpg', 'a.jpg', 'c,d.jpg')
     ]
     np.testing.assert_array_equal(infos[0]['gt_area'], np.full(3, np.nan, np.float32))
-    assert any('3 classes, those of its labels' in line for line in capture_log)
+    assert any('3 classes' in line and 'those of its labels' in line for line in capture_log)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,35 @@ def test_registered_and_filtered(write):
     assert type(data) is CsvMultiLabel and len(data) == 2
 
 
-def test_unknown_class(write):
-    with pytest.raises(ValueError, match=r"t\.csv: line 4: the labels \['zebra'\] are not among"):
-        CsvMultiLabel(**write(GOOD), metainfo=dict(classes=['dog', 'cat']))
+def test_a_part_of_the_classes(write, capture_log):
+    data = CsvMultiLabel(**write(GOOD), metainfo=dict(classes=['dog', 'cat']))
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == [[0, 1], [], [1]]
+    assert any("1 dropped, with their labels: 'zebra' (1)" in line for line in capture_log)
+
+
+ONE_HOT = 'image,street,bus,lorry,truck\na.jpg,0,1,0,0\nb.jpg,0,0,1,0\nc.jpg,0,0,0,1\n'
+
+
+@pytest.mark.parametrize(
+    'options, classes, labels',
+    [
+        ({}, ('street', 'bus', 'lorry', 'truck'), [[1], [2], [3]]),
+        (dict(drop_absent=True), ('bus', 'lorry', 'truck'), [[0], [1], [2]]),
+        (dict(classes=['truck', 'bus']), ('truck', 'bus'), [[1], [], [0]]),
+        (dict(rename_classes=dict(lorry='truck')), ('street', 'bus', 'truck'), [[1], [2], [2]]),
+        (
+            dict(rename_classes=dict(lorry='a;b')),
+            ('street', 'bus', 'a;b', 'truck'),
+            [[1], [2], [3]],
+        ),
+    ],
+)
+def test_chosen_classes(write, options, classes, labels):
+    data = CsvMultiLabel(**write(ONE_HOT), **options)
+    assert data.metainfo['classes'] == classes
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == labels
+
+
+def test_one_hot_columns_are_all_of_the_classes(write):
+    with pytest.raises(ValueError, match="t.csv: classes.*'buss'.*did you mean 'bus'"):
+        CsvMultiLabel(**write(ONE_HOT), classes=['buss', 'truck'])

@@ -1,124 +1,138 @@
-"""Tables of image paths and labels (CSV, TSV), read and checked row by row."""
+"""Tables of image paths and labels in the forms that tools write, read and checked."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from .files import check_file_name, normalize_name, read_text
+from .files import check_file_name
+from .tables.class_names import ClassNames, read_class_names
+from .tables.columns import Layout, recognize
+from .tables.form import Form
+from .tables.label_column import read_column
+from .tables.one_hot import read_flags
+from .tables.options import TableOptions
+from .tables.rows import LabelRow, clear_none, fill_unknown, merge_images, settle_unknown
+from .tables.text import TextTable, load_text_table
+from .tables.via import read_via
 
-COLUMNS = ('path', 'labels')
-LABEL_SEPARATORS = re.compile('[;|]')
+# Label Studio's addresses of uploaded and of local files
+SERVER_PREFIX = re.compile(r'/data/(?:upload/(?:\d+/)?|local-files/\?d=)')
+SHOWN = 10  # columns in the description
 
 
-class LabelRow(NamedTuple):
-    """Line number, image path and labels of one row."""
+@dataclass(frozen=True)
+class TableLabels:
+    """Hold the labels of a table.
 
-    line: int
-    path: str
-    labels: list[str]
-
-
-def iterate_rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Split a table into cells, at tabs if its first line holds one, else at commas.
-
-    Blank lines are skipped. A quoted cell may span lines.
-
-    Yields:
-        Line number (of the last line of the row) and cells.
-
-    Raises:
-        ValueError: The quoting is broken; names the file and the line.
+    Attributes:
+        classes: Names in the order of their indices.
+        complete: True if the file lists its classes, in one-hot columns or in ``names``.
+        rows: An entry per image, in the order of the file.
+        description: What was recognised, for the log.
+        split_at: Separator of the labels in a cell, if any; ';|' for both.
     """
-    delimiter = '\t' if '\t' in re.split('[\r\n]', text, maxsplit=1)[0] else ','
-    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
-    try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise ValueError(f'{path}: line {reader.line_num} is not a valid row: {error}') from error
+
+    classes: tuple[str, ...]
+    complete: bool
+    rows: list[LabelRow]
+    description: str
+    split_at: str | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Count the images of each class."""
+        counts = dict.fromkeys(self.classes, 0)
+        for row in self.rows:
+            for label in row.labels:
+                counts[label] += 1
+        return counts
 
 
-def split_labels(cell: str, where: str) -> list[str]:
-    """Split a cell into its labels; a blank cell has none.
-
-    Args:
-        cell: Labels separated by ``;`` or ``|``.
-        where: Place of the cell; opens the message.
-
-    Raises:
-        ValueError: A label is empty or occurs twice.
-    """
-    if not cell.strip():
-        return []
-    labels = [label.strip() for label in LABEL_SEPARATORS.split(cell)]
-    if '' in labels:
-        raise ValueError(f'{where}: a label is empty, got {cell!r}; remove the extra separator')
-    if len(set(labels)) < len(labels):
-        raise ValueError(f'{where}: a label occurs twice, got {cell!r}; keep one')
-    return labels
-
-
-def _check_header(path: str, header: list[str]) -> None:
-    if any(header.count(column) != 1 for column in COLUMNS):
-        raise ValueError(
-            f'{path}: line 1 must name the columns {list(COLUMNS)} once each, got {header}'
-        )
+def _clean_paths(table: TextTable, column: int, prefix: str | None) -> list[str]:
+    """Strip and check the paths of a table."""
+    paths = []
+    for row, path in enumerate(table.cells(column)):
+        where = table.where(row)
+        if prefix and not path.startswith(prefix):
+            raise ValueError(
+                f'{where}: strip_prefix must be the beginning of all paths, got {prefix!r} and '
+                f'the path {path!r}'
+            )
+        match = SERVER_PREFIX.match(path) if prefix is None else None
+        path = path[match.end() if match else len(prefix or '') :]
+        if not path:
+            raise ValueError(f'{where}: the path is empty')
+        try:
+            check_file_name(path, where)
+        except ValueError as error:
+            raise ValueError(f'{error}; strip_prefix leaves out the beginning') from None
+        paths.append(path)
+    return paths
 
 
-def read_table(path: str) -> list[LabelRow]:
+def _read_form(
+    table: TextTable,
+    layout: Layout,
+    options: TableOptions,
+    paths: Sequence[str],
+    names: ClassNames | None,
+    vocabulary: Sequence[str],
+) -> Form:
+    if layout.form == 'flags':
+        return read_flags(table, layout, options, paths)
+    if layout.form == 'via':
+        return read_via(table, layout, options, paths)
+    return read_column(table, layout, options, paths, names, vocabulary)
+
+
+def _describe(
+    table: TextTable, layout: Layout, form: Form, counts: dict[str, int], unknown: str
+) -> str:
+    """Write what was recognised, for the log."""
+    noun = 'pairs of image and class' if form.missing else 'cells'
+    treated = 'ignored' if unknown == 'ignore' else f'taken as {unknown}'
+    text = f'{form.text}, {counts["images"]} images, {counts["classes"]} classes'
+    if counts['unsure']:
+        text += f', {counts["unsure"]} uncertain {noun} {treated} (unknown={unknown!r})'
+    if counts['none']:
+        text += f'; {form.none_label!r} means no label in {counts["none"]} images (none_label)'
+    used = {layout.path, layout.confidence, layout.verified, *layout.labels}
+    unused = [repr(name) for k, name in enumerate(table.header) if k not in used]
+    if unused:
+        text += f'; columns not used: {", ".join(unused[:SHOWN])}'
+    return text + (', ...' if len(unused) > SHOWN else '')
+
+
+def read_table(
+    path: str, options: TableOptions | None = None, vocabulary: Sequence[str] = ()
+) -> TableLabels:
     """Read and check a table of image paths and labels.
 
-    Raises:
-        FileNotFoundError: ``path`` does not exist.
-        ValueError: A column is missing, a row has another number of cells than the header, an
-            image path is empty, leaves the folder or occurs twice, or a label is empty or occurs
-            twice; names the file and the line.
-    """
-    rows = iterate_rows(path, read_text(path, 'table'))
-    _, header = next(rows, (0, []))
-    header = [name.strip() for name in header]
-    _check_header(path, header)
-    columns = [header.index(column) for column in COLUMNS]
-    table = []
-    first_line: dict[str, int] = {}
-    for line, cells in rows:
-        where = f'{path}: line {line}'
-        if len(cells) != len(header):
-            raise ValueError(
-                f'{where} has {len(cells)} cells where the header has {len(header)}; '
-                'put a path that holds the delimiter in double quotes'
-            )
-        name, labels = (cells[column].strip() for column in columns)
-        if not name:
-            raise ValueError(f'{where}: the path is empty')
-        check_file_name(name, where)
-        key = normalize_name(name)
-        if key in first_line:
-            raise ValueError(
-                f'{where}: the path {name!r} is already in line {first_line[key]}; '
-                'keep one row with all labels'
-            )
-        first_line[key] = line
-        table.append(LabelRow(line, name, split_labels(labels, where)))
-    return table
-
-
-def check_label_names(classes: Sequence[str]) -> None:
-    """Refuse class names that cannot stand in a cell.
+    Args:
+        path: CSV, TSV, JSON lines (``.jsonl``) or list of paths and indices.
+        options: Arguments that fix the reading; what they leave open is recognised.
+        vocabulary: Class names that are known from elsewhere; they may decide if a blank or a
+            comma separates labels.
 
     Raises:
-        ValueError: A name is empty, contains a separator, or begins or ends with a blank.
+        OSError, FileNotFoundError: A file does not exist or cannot be read.
+        ValueError: The table is damaged, or several readings are possible; names the file, the
+            line and the argument that settles it.
     """
-    bad = [
-        name
-        for name in classes
-        if not name or name != name.strip() or LABEL_SEPARATORS.search(name)
-    ]
-    if bad:
-        raise ValueError(
-            'classes of a table must not be empty, contain ";" or "|", or begin or '
-            f'end with a blank, got {bad}'
-        )
+    options = options or TableOptions()
+    names = None if options.names is None else read_class_names(options.names)
+    table = load_text_table(path)
+    layout = recognize(table, options)
+    paths = _clean_paths(table, layout.path, options.strip_prefix)
+    form = _read_form(table, layout, options, paths, names, vocabulary)
+    rows = merge_images(path, form.rows, form.repeats)
+    found = {name for row in rows for name in (*row.labels, *row.absent)} - {form.none_label}
+    classes = form.classes or (names.names if names else tuple(sorted(found)))
+    classes = tuple(name for name in classes if name != form.none_label)
+    if form.missing:
+        rows = fill_unknown(rows, classes, form.none_label)
+    rows, num_none = clear_none(path, rows, form.none_label)
+    unsure = sum(len(row.unknown) for row in rows)
+    rows = settle_unknown(path, rows, len(classes), options.unknown)
+    counts = dict(images=len(rows), classes=len(classes), unsure=unsure, none=num_none)
+    text = _describe(table, layout, form, counts, options.unknown or 'ignore')
+    return TableLabels(classes, bool(form.classes or names), rows, text, form.split_at)

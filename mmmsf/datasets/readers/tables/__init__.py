@@ -1,0 +1,1 @@
+"""Label tables in the dialects of other tools: text, columns, cells and names."""
