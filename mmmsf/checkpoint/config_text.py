@@ -12,10 +12,13 @@ _SCOPE_KEYS = ('default_scope', '_scope_')
 
 
 def _value(node: ast.expr) -> Any:
-    """Evaluate a literal, or ``dict(...)`` of such values."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-        if node.func.id == 'dict' and all(word.arg for word in node.keywords):
+    """Evaluate a literal, or ``dict(...)`` or ``dict({...})`` of such values."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        if not node.args and all(word.arg for word in node.keywords):
             return {str(word.arg): _value(word.value) for word in node.keywords}
+        # as MMEngine writes keys that are no names: dict({'head.fc': 1})
+        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Dict):
+            return _value(node.args[0])
     elif isinstance(node, ast.Dict) and all(key is not None for key in node.keys):
         return {
             ast.literal_eval(key): _value(value)

@@ -1,7 +1,7 @@
 """Console of a run: the log without its pages of set-up, which the log file keeps.
 
-Messages of :data:`SET_UP` do not reach the console; all others do, and errors always. A
-``--verbose`` of ``tools/train.py`` and ``tools/test.py`` shows everything.
+Messages of :data:`SET_UP` and :data:`SET_UP_ENDS` do not reach the console; all others do, and
+errors always. A ``--verbose`` of ``tools/train.py`` and ``tools/test.py`` shows everything.
 """
 
 import contextlib
@@ -21,23 +21,27 @@ SET_UP = (
     'Config:',
     'Hooks will be executed in the following order:',
     'paramwise_options -- ',
+    'backbone feature_info[',  # of MMPretrain's TIMMBackbone
     'Distributed training is not used, all SyncBatchNorm',
     'Exp name: ',
     # MMEngine's checkpoint hook warns of MMEngine's own names.
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias of',
 )
+# Endings, one for each parameter of a frozen backbone.
+SET_UP_ENDS = (' is skipped since its requires_grad=False',)
 _LOADING = 'Loads checkpoint by '  # printed, not logged; a logged line names the file again
 
 
 class ConsoleFilter(logging.Filter):
-    """Reject the messages of :data:`SET_UP` below the level of an error."""
+    """Reject the messages of set-up below the level of an error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return True for a message to show."""
         if record.levelno >= logging.ERROR:
             return True
-        return not record.getMessage().lstrip('\n-').startswith(SET_UP)
+        text = record.getMessage()
+        return not (text.lstrip('\n-').startswith(SET_UP) or text.endswith(SET_UP_ENDS))
 
 
 @contextlib.contextmanager

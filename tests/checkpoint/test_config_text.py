@@ -29,6 +29,11 @@ def test_values_of_all_kinds() -> None:
     )
 
 
+def test_keys_that_are_no_names_come_back() -> None:
+    cfg = Config(dict(keys={'head.pooling': dict(lr_mult=10.0), 'a b': {'c-d': [1]}}))
+    assert config_from_text(cfg.pretty_text).to_dict() == cfg.to_dict()
+
+
 @pytest.mark.parametrize(
     'text',
     [
@@ -38,6 +43,10 @@ def test_values_of_all_kinds() -> None:
         'a = dict(b=dict(**{}))',
         'a = b = 1',
         "a = dict([('b', 1)])",
+        'a = dict({}, {})',
+        'a = dict({**{}})',
+        'a = dict({}, b=1)',
+        "a = dict({'b': open})",
         'a.b = 1',
         'a, b = 1, 2',
         'a = [x for x in ()]',

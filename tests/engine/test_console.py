@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mmengine.runner import Runner
 
-from mmmsf.engine.console import SET_UP, ConsoleFilter, QuietRunner
+from mmmsf.engine.console import SET_UP, SET_UP_ENDS, ConsoleFilter, QuietRunner
 
 
 def shows(level: int, message: str) -> bool:
@@ -21,6 +21,13 @@ def test_set_up_is_hidden_below_an_error(start: str) -> None:
     assert not shows(logging.WARNING, f'{start} a')
     assert shows(logging.ERROR, f'{start} a')
     assert shows(logging.INFO, f'a {start}')
+
+
+@pytest.mark.parametrize('end', SET_UP_ENDS)
+def test_a_line_for_each_frozen_parameter_is_hidden(end: str) -> None:
+    assert not shows(logging.WARNING, f'backbone.conv1.weight{end}')
+    assert shows(logging.ERROR, f'backbone.conv1.weight{end}')
+    assert shows(logging.WARNING, f'conv1{end} but it should not')
 
 
 @pytest.mark.parametrize('message', ['resumed epoch: 1, iter: 3', '\n23 images, 10 classes (%)'])

@@ -104,6 +104,24 @@ def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> d
     return {PREFIX + name: state[name] for name in features}
 
 
+def read_weights(source: Path) -> tuple[dict[str, 'Tensor'], dict[str, 'Tensor']]:
+    """Read released weights.
+
+    Returns:
+        State dict of timm's classifier, and that of an MMPretrain classifier's backbone.
+
+    Raises:
+        OSError, ValueError: The file cannot be read, or its weights do not fit.
+    """
+    import timm
+
+    from mmmsf.checkpoint.files import read_checkpoint
+
+    expected = timm.create_model(MODEL).state_dict()
+    state = rename(read_checkpoint(source)['state_dict'], expected)
+    return state, select(state, timm.create_model(MODEL, num_classes=0).state_dict())
+
+
 def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
     """Print the five most likely ImageNet classes of each image."""
     import timm
@@ -144,17 +162,16 @@ def main() -> None:
     import timm
 
     import mmmsf
-    from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
+    from mmmsf.checkpoint.files import write_checkpoint
 
     source = None
     try:
         source = args.src or packaged_weights()
-        state = rename(read_checkpoint(source)['state_dict'], timm.create_model(MODEL).state_dict())
-        extractor = timm.create_model(MODEL, num_classes=0)
-        weights = select(state, extractor.state_dict())
+        state, weights = read_weights(source)
     except (ValueError, OSError) as error:
         raise SystemExit(f'{source or Path(__file__).name}: {error}') from None
     write_checkpoint(args.dst, dict(state_dict=weights, meta=dict(mmmsf_version=mmmsf.__version__)))
+    extractor = timm.create_model(MODEL, num_classes=0)
     maps = [
         f'{stage["num_chs"]} channels at stride {stage["reduction"]}'
         for stage in extractor.feature_info[-2:]

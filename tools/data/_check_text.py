@@ -14,7 +14,8 @@ def _indent(text: str) -> str:
     return '\n'.join('  ' + line for line in text.splitlines())
 
 
-def _size_line(summary: SplitSummary) -> str:
+def size_line(summary: SplitSummary) -> str:
+    """Format the sizes of the images that could be opened."""
     sizes = summary.sizes
     if not len(sizes):
         return 'image sizes: unknown, no image could be opened'
@@ -46,7 +47,7 @@ def format_summary(summary: SplitSummary) -> str:
         '  believed to be '
         + recognize(summary.classes, summary.num_images, summary.num_unlabelled),
         '  ' + _label_line(summary),
-        '  ' + _size_line(summary),
+        '  ' + size_line(summary),
     ]
     absent = [
         name for name, count in zip(summary.classes, summary.positives, strict=True) if count == 0
@@ -71,11 +72,18 @@ def format_summary(summary: SplitSummary) -> str:
     return '\n'.join(lines)
 
 
-def format_duplicates(splits: Sequence[SplitLabels], facts: Mapping[str, ImageFacts]) -> str:
+def format_duplicates(
+    splits: Sequence[SplitLabels], facts: Mapping[str, ImageFacts], named: int = MAX_NAMED
+) -> str:
     """Format lines about equal files in two splits or within one; '' if there are none.
 
     Two splits of exactly the same images, such as a test set that is the validation set, take
     one line.
+
+    Args:
+        splits: Labels of each split.
+        facts: Facts by path, of their images.
+        named: Number of duplicates to name for each pair of splits.
     """
     lines: list[str] = []
     for i, split in enumerate(splits):
@@ -86,16 +94,14 @@ def format_duplicates(splits: Sequence[SplitLabels], facts: Mapping[str, ImageFa
             pairs = find_shared(split.paths, other.paths, facts)
             if pairs:
                 lines.append(f'{len(pairs)} images are in {split.name} and in {other.name}:')
-                lines += _some([f'{first} = {second}' for first, second in pairs])
+                lines += _some([f'{first} = {second}' for first, second in pairs], named)
         groups = find_repeats(split.paths, facts)
         if groups:
             lines.append(f'{len(groups)} images of {split.name} occur under several names:')
-            lines += _some([' = '.join(group) for group in groups])
+            lines += _some([' = '.join(group) for group in groups], named)
     return '\n'.join(lines)
 
 
-def _some(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - MAX_NAMED
-    return ['  ' + line for line in lines[:MAX_NAMED]] + (
-        [f'  and {more} more'] if more > 0 else []
-    )
+def _some(lines: Sequence[str], named: int) -> list[str]:
+    more = len(lines) - named
+    return ['  ' + line for line in lines[:named]] + ([f'  and {more} more'] if more > 0 else [])

