@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 sys.path.extend(str(Path(__file__).resolve().parent / x) for x in ('data', 'converters'))
 
@@ -13,11 +13,7 @@ from _cli import harden
 from mmengine.config import DictAction
 
 if TYPE_CHECKING:
-    from _check import ImageFacts, SplitLabels
     from _new_config.schedule import Schedule
-    from _new_config.sources import Source
-
-VAL_RATIO = 0.2
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         '--val-ratio',
         type=float,
         metavar='SHARE',
-        help=f'share of the images to split off for validation (default: {VAL_RATIO}; a VOC folder '
+        help='share of the images to split off for validation (default: 0.2; a VOC folder '
         'with lists keeps these)',
     )
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of the images')
@@ -91,70 +87,6 @@ def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
         parser.error(f'--out must be a .py file without another dot, got {args.out}')
 
 
-def split_data(
-    args: argparse.Namespace, source: 'Source', val: 'Source | None'
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list['SplitLabels']]:
-    """Read the labels, and split them unless that is done.
-
-    Returns:
-        Arguments that the datasets share, those of each side, and the labels of both sides.
-    """
-    from _new_config.labels import occurring, read_labels, voc_names
-    from _new_config.splits import check_split, voc_split, write_split
-
-    data = {**source.arguments, **args.data_options}
-    given = 'classes' in data
-    if source.kind == 'voc' and not given:
-        data['classes'] = voc_names(source, data.get('rename_classes', {}))
-    ratio = args.val_ratio or VAL_RATIO
-    whole = None
-    if val is not None:
-        own = _difference(val, source)
-        both = {key: data.pop(key) for key in own if key in data}
-        sides = dict(train={**both, **source.whole}, val={**own, **val.whole})
-    elif source.kind == 'voc':
-        kept = source.has_lists and args.val_ratio is None
-        sides = voc_split(kept, ratio, args.out)
-    else:
-        whole = read_labels('all', {**data, **source.whole})
-        sides = write_split(source.path, source.kind, whole, data, ratio, args.out)
-    read = [whole] if whole is not None else []
-    if not read and not given:  # with --val, a class that only val has cannot be learned
-        used = sides if val is None else {'train': sides['train']}
-        read = [read_labels(side, {**data, **own}) for side, own in used.items()]
-    if not given:
-        data['classes'] = occurring(*read)
-        if absent := [name for name in read[0].classes if name not in data['classes']]:
-            print(f'classes without any label, left out: {", ".join(absent)}')
-    labels = [read_labels(side, {**data, **own}) for side, own in sides.items()]
-    if whole is not None:
-        check_split(read_labels('all', {**data, **source.whole}), labels)
-    return data, sides, labels
-
-
-def _difference(val: 'Source', train: 'Source') -> dict[str, Any]:
-    """Return the arguments of the validation set that differ from those of the training set."""
-    if val.kind != train.kind:
-        raise ValueError(f'--val must be a {train.kind} as DATA is, got a {val.kind}: {val.path}')
-    return {k: v for k, v in val.arguments.items() if train.arguments.get(k) != v}
-
-
-def inspect(labels: list['SplitLabels']) -> dict[str, 'ImageFacts']:
-    """Open all images once; refuse those that cannot be read."""
-    from _check import inspect_images
-    from _new_config.findings import unreadable
-
-    paths = [path for split in labels for path in split.paths]
-    facts = inspect_images(paths, min(os.cpu_count() or 1, 8) if len(paths) > 100 else 0)
-    if faults := unreadable(facts):
-        shown = '\n  '.join(faults[:20])
-        raise ValueError(
-            f'{len(faults)} images are missing or cannot be read; replace them, or take them out '
-            f'of the annotations:\n  {shown}'
-        )
-    return facts
-
-
 def plan(args: argparse.Namespace, num_images: int, side: int, pretrained: bool) -> 'Schedule':
     """Choose size and schedule for this machine."""
     import torch
@@ -168,14 +100,16 @@ def plan(args: argparse.Namespace, num_images: int, side: int, pretrained: bool)
 
 def make_config(args: argparse.Namespace) -> list[str]:
     """Write the config; return the validation images."""
-    from _new_config.backbones import BACKBONES, choose_backbone, convert_weights
+    from _new_config.backbones import BACKBONES
     from _new_config.config_text import config_text
+    from _new_config.data import open_images, split_data
     from _new_config.files import write_new
     from _new_config.findings import describe, median_side
     from _new_config.labels import collected_notes
     from _new_config.sources import find_source
     from _new_config.splits import lists_folder
     from _new_config.trial import estimate_minutes
+    from _new_config.weights import choose_backbone, convert_weights
     from mmengine.config import Config
 
     if args.backbone not in (None, *BACKBONES):
@@ -184,9 +118,9 @@ def make_config(args: argparse.Namespace) -> list[str]:
     val = None if args.val is None else find_source(args.val)
     places = [args.data, args.val or args.data, lists_folder(args.out)]
     with collected_notes(*places) as notes:
-        data, sides, labels = split_data(args, source, val)
+        data, sides, labels = split_data(source, val, args.data_options, args.val_ratio, args.out)
     print('\n'.join(dict.fromkeys(notes)))
-    facts = inspect(labels)
+    facts = open_images(labels)
     print(describe(*labels, facts))
     choice = choose_backbone(args.backbone, args.weights, args.out)
     convert_weights(choice)

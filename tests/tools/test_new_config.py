@@ -10,11 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from _new_config import backbones
-from _new_config.backbones import BACKBONES, choose_backbone
+from _new_config import weights as weights_module
+from _new_config.backbones import BACKBONES
 from _new_config.layout import WIDTH, Name, layout
 from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
 from _new_config.splits import table_parts
+from _new_config.weights import choose_backbone
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
@@ -284,8 +285,8 @@ def test_images_of_a_coco_file_that_are_nowhere(tmp_path: Path) -> None:
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """No hub, no package, no local file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backbones, 'can_download', lambda address: False)
-    monkeypatch.setattr(backbones, 'find_spec', lambda name: None if 'lite0' in name else True)
+    monkeypatch.setattr(weights_module, 'can_download', lambda address: False)
+    monkeypatch.setattr(weights_module, 'find_spec', lambda name: None if 'lite0' in name else True)
     return monkeypatch
 
 
@@ -298,7 +299,7 @@ def test_the_first_backbone_that_can_be_had(offline: pytest.MonkeyPatch, tmp_pat
     choice = choose_backbone(None, None, out)
     assert choice.name == 'efficientnet-lite0'
     assert choice.weights == str(tmp_path / 'data/efficientnet-lite0.pth')
-    offline.setattr(backbones, 'can_download', lambda address: True)
+    offline.setattr(weights_module, 'can_download', lambda address: True)
     choice = choose_backbone(None, None, out)
     assert choice.name == 'resnet50' and str(choice.weights).startswith('http')
     assert str(choice.weights) in choice.text
@@ -375,11 +376,12 @@ def test_backbones_make_the_maps_of_the_table(name: str, frozen: bool) -> None:
     size = dict(img_size=64) if chosen.sized else {}
     arguments = {**chosen.arguments, **size, **(chosen.frozen if frozen else {})}
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        network = MODELS.build(arguments).train()
+        network = MODELS.build(arguments)
+    network.train()
     maps = network(torch.zeros(2, 3, 64, 64))
     assert tuple(x.shape[1] for x in maps[: len(chosen.stages)]) == chosen.stages
     assert maps[-1].shape[1] == chosen.final and len(maps) - len(chosen.stages) <= 1
-    assert chosen.hub is None or backbones.hub_address(name).endswith('.pth')
+    assert chosen.hub is None or weights_module.hub_address(name).endswith('.pth')
     trained = [x for x, p in network.named_parameters() if p.requires_grad and 'norm' not in x]
     assert bool(trained) != frozen
 

@@ -1,21 +1,16 @@
 """Text of a config for own data."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .backbones import BACKBONES, Choice
-from .layout import WIDTH, Name, layout
+from .backbones import BACKBONES
+from .layout import Name, assign
+from .run_text import runtime_text, training_text
 from .schedule import Schedule
+from .weights import Choice
 
 EMBED_DIMS, FEEDFORWARD = 256, 1024
-WRAP: dict[str, Any] = dict(break_long_words=False, break_on_hyphens=False)
 FORMAT = '# fmt: off\n'
-
-
-def _assign(name: str, value: Any, *comments: str) -> str:
-    lines = [line for comment in comments for line in textwrap.wrap(comment, WIDTH - 2, **WRAP)]
-    return ''.join(f'# {line}\n' for line in lines) + layout(value, f'{name} = ') + '\n'
 
 
 def network(choice: Choice, schedule: Schedule, num_classes: int) -> dict[str, Any]:
@@ -59,9 +54,9 @@ def _pipelines(choice: Choice, schedule: Schedule) -> str:
     flip = dict(type='mmmsf.RandomFlip', prob=0.5, direction='horizontal')
     resize = dict(type='Resize', scale=(px, px), interpolation=mode)
     why = f'{px} px {schedule.px_why}.'
-    return _assign(
+    return assign(
         'train_pipeline', [load, crop, flip, dict(type='mmmsf.PackInputs')], f'Images: {why}'
-    ) + _assign('test_pipeline', [load, resize, pack])
+    ) + assign('test_pipeline', [load, resize, pack])
 
 
 def _loaders(schedule: Schedule, sides: Mapping[str, Mapping[str, Any]], counts: str) -> str:
@@ -78,65 +73,9 @@ def _loaders(schedule: Schedule, sides: Mapping[str, Mapping[str, Any]], counts:
 
     batch = schedule.batch_size
     return (
-        _assign('train_dataloader', loader('train', batch), f'{counts}, {batch} a step.')
-        + _assign('val_dataloader', loader('val', 2 * batch, test_mode=True))
+        assign('train_dataloader', loader('train', batch), f'{counts}, {batch} a step.')
+        + assign('val_dataloader', loader('val', 2 * batch, test_mode=True))
         + 'test_dataloader = val_dataloader\n'
-    )
-
-
-def _training(schedule: Schedule, pretrained: bool) -> str:
-    pooling = {'head.pooling': dict(lr_mult=10.0)}  # linear, so it learns at a linear head's rate
-    if schedule.frozen:
-        rate, keys, why = 1e-3, pooling, 'the linear part of the head ten times as fast'
-    elif pretrained:
-        rate, keys = 3e-4, {'backbone': dict(lr_mult=0.1), **pooling}
-        why = "the backbone at a tenth of the head's rate, the head's linear part at ten times"
-    else:
-        rate, keys, why = 1e-3, {}, 'all parts at one rate'
-    optimizer = dict(
-        type='mmmsf.AmpOptimWrapper' if schedule.gpu else 'OptimWrapper',
-        optimizer=dict(type='AdamW', lr=rate, weight_decay=1e-2),
-        clip_grad=dict(max_norm=5.0),
-        **(dict(paramwise_cfg=dict(custom_keys=keys)) if keys else {}),
-    )
-    scheduler = dict(
-        type='mmmsf.OneCycleLR',
-        pct_start=0.2,
-        by_epoch=True,
-        begin=0,
-        end=Name('max_epochs'),
-        convert_to_iter_based=True,
-    )
-    loop = dict(by_epoch=True, max_epochs=Name('max_epochs'), val_interval=schedule.interval)
-    return (
-        _assign('max_epochs', schedule.epochs, f'Schedule: {schedule.epochs_why}.')
-        + _assign('optim_wrapper', optimizer, f'Rates: {why}.')
-        + _assign('param_scheduler', scheduler)
-        + _assign('train_cfg', loop)
-        + 'val_cfg = dict()\ntest_cfg = dict()\n'
-    )
-
-
-def _runtime(schedule: Schedule) -> str:
-    hooks = dict(
-        logger=dict(type='LoggerHook', interval=min(max(schedule.steps, 1), 20)),
-        checkpoint=dict(
-            type='mmmsf.AtomicCheckpointHook',
-            interval=schedule.interval,
-            max_keep_ckpts=1,
-        ),
-        non_finite=dict(type='mmmsf.NonFiniteLossHook'),
-        summary=dict(type='mmmsf.RunSummaryHook'),
-        thresholds=dict(type='mmmsf.TuneThresholdsHook'),
-    )
-    more = ('mmmsf.ClassCheckHook', 'mmmsf.ReportHook', 'mmmsf.ChannelsLastHook', 'SyncBuffersHook')
-    why = 'The last checkpoint is kept, with a threshold for each class tuned on val.'
-    return (
-        "val_evaluator = test_evaluator = dict(type='mmmsf.MultiLabelMetric', thr=0.5)\n"
-        + _assign('default_hooks', hooks, why)
-        + _assign('custom_hooks', [dict(type=name) for name in more])
-        + (_assign('env_cfg', dict(cudnn_benchmark=True)) if schedule.gpu else '')
-        + _assign('randomness', dict(seed=0))
     )
 
 
@@ -171,20 +110,19 @@ def config_text(
     return '\n'.join(
         [
             FORMAT
-            + _assign('custom_imports', dict(imports=['mmmsf'], allow_failed_imports=False), title)
+            + assign('custom_imports', dict(imports=['mmmsf'], allow_failed_imports=False), title)
             + "default_scope = 'mmpretrain'\n",
-            _assign('classes', list(classes))
-            + _assign('data', {**data, 'classes': Name('classes')}),
+            assign('classes', list(classes)) + assign('data', {**data, 'classes': Name('classes')}),
             _pipelines(choice, schedule),
             _loaders(schedule, sides, counts),
-            _assign('data_preprocessor', preprocessor, 'The pixels as the backbone knows them.')
-            + _assign(
+            assign('data_preprocessor', preprocessor, 'The pixels as the backbone knows them.')
+            + assign(
                 'model',
                 network(choice, schedule, len(classes)),
                 f'Backbone: {choice.text}; {state} {schedule.frozen_why}.',
                 f'Neck and head: the recommended ones (profile ours), {EMBED_DIMS} wide.',
             ),
-            _training(schedule, choice.weights is not None),
-            _runtime(schedule),
+            training_text(schedule, choice.weights is not None),
+            runtime_text(schedule),
         ]
     )

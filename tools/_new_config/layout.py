@@ -1,8 +1,10 @@
 """Python values as source text."""
 
+import textwrap
 from typing import Any
 
 WIDTH = 100
+WRAP: dict[str, Any] = dict(break_long_words=False, break_on_hyphens=False)
 
 
 class Name(str):
@@ -63,3 +65,9 @@ def layout(value: Any, before: str, indent: int = 0, after: str = '') -> str:
         line = item if fits else ''
         lines += [] if fits else [layout(x, start, inner, mark)]
     return '\n'.join(lines + ([' ' * inner + line] if line else []))
+
+
+def assign(name: str, value: Any, *comments: str) -> str:
+    """Write an assignment below comments, each wrapped."""
+    lines = [line for comment in comments for line in textwrap.wrap(comment, WIDTH - 2, **WRAP)]
+    return ''.join(f'# {line}\n' for line in lines) + layout(value, f'{name} = ') + '\n'

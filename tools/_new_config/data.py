@@ -1,0 +1,87 @@
+"""Labels and images of both sides, read and checked."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from _check import ImageFacts, SplitLabels, inspect_images
+
+from .findings import unreadable
+from .labels import occurring, read_labels, voc_names
+from .sources import Source
+from .splits import check_split, voc_split, write_split
+
+VAL_RATIO = 0.2
+
+
+def split_data(
+    source: Source,
+    val: Source | None,
+    options: dict[str, Any],
+    val_ratio: float | None,
+    out: Path,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[SplitLabels]]:
+    """Read the labels, and split them unless that is done.
+
+    Args:
+        source: All images, or those to train.
+        val: Images to validate, or None to split some off.
+        options: Further arguments of the datasets.
+        val_ratio: Share of the images to split off; None for the default, or the lists of a VOC
+            folder.
+        out: Config; files of the split lie beside it.
+
+    Returns:
+        Arguments that the datasets share, those of each side, and the labels of both sides.
+
+    Raises:
+        OSError, ValueError: The labels cannot be read or split; names the file.
+    """
+    data = {**source.arguments, **options}
+    given = 'classes' in data
+    if source.kind == 'voc' and not given:
+        data['classes'] = voc_names(source, data.get('rename_classes', {}))
+    ratio = val_ratio or VAL_RATIO
+    whole = None
+    if val is not None:
+        own = _difference(val, source)
+        both = {key: data.pop(key) for key in own if key in data}
+        sides = dict(train={**both, **source.whole}, val={**own, **val.whole})
+    elif source.kind == 'voc':
+        kept = source.has_lists and val_ratio is None
+        sides = voc_split(kept, ratio, out)
+    else:
+        whole = read_labels('all', {**data, **source.whole})
+        sides = write_split(source.path, source.kind, whole, data, ratio, out)
+    read = [whole] if whole is not None else []
+    if not read and not given:  # with --val, a class that only val has cannot be learned
+        used = sides if val is None else {'train': sides['train']}
+        read = [read_labels(side, {**data, **own}) for side, own in used.items()]
+    if not given:
+        data['classes'] = occurring(*read)
+        if absent := [name for name in read[0].classes if name not in data['classes']]:
+            print(f'classes without any label, left out: {", ".join(absent)}')
+    labels = [read_labels(side, {**data, **own}) for side, own in sides.items()]
+    if whole is not None:
+        check_split(read_labels('all', {**data, **source.whole}), labels)
+    return data, sides, labels
+
+
+def _difference(val: Source, train: Source) -> dict[str, Any]:
+    """Return the arguments of the validation set that differ from those of the training set."""
+    if val.kind != train.kind:
+        raise ValueError(f'--val must be a {train.kind} as DATA is, got a {val.kind}: {val.path}')
+    return {k: v for k, v in val.arguments.items() if train.arguments.get(k) != v}
+
+
+def open_images(labels: list[SplitLabels]) -> dict[str, ImageFacts]:
+    """Open all images once; refuse those that cannot be read."""
+    paths = [path for split in labels for path in split.paths]
+    facts = inspect_images(paths, min(os.cpu_count() or 1, 8) if len(paths) > 100 else 0)
+    if faults := unreadable(facts):
+        shown = '\n  '.join(faults[:20])
+        raise ValueError(
+            f'{len(faults)} images are missing or cannot be read; replace them, or take them out '
+            f'of the annotations:\n  {shown}'
+        )
+    return facts
