@@ -13,6 +13,7 @@ from _cli import harden
 from mmengine.config import DictAction
 
 if TYPE_CHECKING:
+    from _new_config.data import Found
     from _new_config.schedule import Schedule
 
 
@@ -98,41 +99,44 @@ def plan(args: argparse.Namespace, num_images: int, side: int, pretrained: bool)
     return choose_schedule(num_images, size, memory, os.cpu_count() or 1, pretrained, args.freeze)
 
 
-def make_config(args: argparse.Namespace) -> list[str]:
-    """Write the config; return the validation images."""
-    from _new_config.backbones import BACKBONES
-    from _new_config.config_text import config_text
-    from _new_config.data import open_images, split_data
-    from _new_config.files import write_new
-    from _new_config.findings import describe, median_side
+def look(args: argparse.Namespace) -> 'Found':
+    """Read labels and images, split them, and print what they are."""
+    from _new_config.data import Found, open_images, split_data
+    from _new_config.findings import describe
     from _new_config.labels import collected_notes
     from _new_config.sources import find_source
     from _new_config.splits import lists_folder
-    from _new_config.trial import estimate_minutes
-    from _new_config.weights import choose_backbone, convert_weights
-    from mmengine.config import Config
 
-    if args.backbone not in (None, *BACKBONES):
-        raise ValueError(f'--backbone must be one of {list(BACKBONES)}, got {args.backbone!r}')
     source = find_source(args.data, args.images)
     val = None if args.val is None else find_source(args.val)
+    for one in filter(None, (source, val)):
+        print(one.title)
     places = [args.data, args.val or args.data, lists_folder(args.out)]
     with collected_notes(*places) as notes:
         data, sides, labels = split_data(source, val, args.data_options, args.val_ratio, args.out)
-    print('\n'.join(dict.fromkeys(notes)))
+    for line in notes:
+        print(line)
     facts = open_images(labels)
     print(describe(*labels, facts))
+    return Found(data, sides, labels, facts)
+
+
+def write_config(args: argparse.Namespace, found: 'Found') -> 'Schedule':
+    """Choose backbone and schedule, and write the config."""
+    from _new_config.config_text import config_text
+    from _new_config.files import write_new
+    from _new_config.findings import median_side
+    from _new_config.weights import choose_backbone, convert_weights
+
     choice = choose_backbone(args.backbone, args.weights, args.out)
     convert_weights(choice)
-    counts = [len(split.paths) for split in labels]
-    schedule = plan(args, counts[0], median_side(facts), choice.weights is not None)
-    classes = data.pop('classes')
+    schedule = plan(args, found.counts[0], median_side(found.facts), choice.weights is not None)
     text = config_text(
         f'Written by tools/new_config.py for {args.data.resolve()}; change what you like.',
-        data,
-        list(labels[0].classes) if isinstance(classes, str) else list(classes),
-        sides,
-        f'{counts[0]:,} images to train, {counts[1]:,} to validate',
+        {key: value for key, value in found.data.items() if key != 'classes'},
+        found.labels[0].classes,
+        found.sides,
+        f'{found.counts[0]:,} images to train, {found.counts[1]:,} to validate',
         choice,
         schedule,
     )
@@ -145,23 +149,36 @@ def make_config(args: argparse.Namespace) -> list[str]:
         ) from None
     print(f'\n{args.out}: {"written" if written else "unchanged"}')
     print(f'backbone: {choice.text}; {"frozen" if schedule.frozen else "trained"}')
+    return schedule
+
+
+def try_config(args: argparse.Namespace, schedule: 'Schedule', num_val: int) -> None:
+    """Take a training step, and print the time that a training takes."""
+    from _new_config.labels import collected_notes
+    from _new_config.trial import estimate_minutes
+    from mmengine.config import Config
+
     with collected_notes():
-        minutes = estimate_minutes(Config.fromfile(args.out), schedule, counts[1])
+        minutes = estimate_minutes(Config.fromfile(args.out), schedule, num_val)
     print(
         f'{schedule.px} px, {schedule.epochs} epochs of {schedule.steps} steps of '
         f'{schedule.batch_size} images: about {minutes:.1f} min by one step on this machine'
     )
-    return list(labels[1].paths)
 
 
 def main() -> None:
     args = parse_args()
     harden()
 
+    from _new_config.backbones import BACKBONES
+
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
 
     try:
-        examples = make_config(args)
+        if args.backbone not in (None, *BACKBONES):
+            raise ValueError(f'--backbone must be one of {list(BACKBONES)}, got {args.backbone!r}')
+        found = look(args)
+        try_config(args, write_config(args, found), found.counts[1])
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     if not args.train:
@@ -170,7 +187,8 @@ def main() -> None:
     from _new_config.training import summarize, train_and_report
 
     try:
-        results = train_and_report(args.out, Path('work_dirs') / args.out.stem, examples)
+        work_dir = Path('work_dirs') / args.out.stem
+        results = train_and_report(args.out, work_dir, found.labels[1].paths)
     except RuntimeError as error:
         raise SystemExit(f'error: {error}') from error
     print(f'\n{summarize(args.out, results)}')

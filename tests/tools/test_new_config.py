@@ -94,6 +94,7 @@ FORMS: dict[str, tuple[Any, tuple[str, ...]]] = dict(
     coco=(coco, ()),
     voc=(voc, ()),
 )
+TITLES = dict(one_hot='table', long='table', coco='COCO file', voc="folder in VOC's layout")
 
 
 def new_config(here: Path, data: Path, *arguments: str) -> SimpleNamespace:
@@ -141,6 +142,7 @@ def test_a_config_for_each_form(form: str, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert '8 images to train, 2 to validate; 3 classes' in result.stdout
     assert 'random weights' in result.stdout
+    assert result.stdout.startswith(f'{source}: {TITLES[form]}, images in {tmp_path / "data"}')
     assert ('left out: project' in result.stdout) == (form == 'coco')
     sets = datasets(tmp_path / 'mine.py')
     train, val = (labels_of(sets[side]) for side in ('train', 'val'))

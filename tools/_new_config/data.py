@@ -1,6 +1,7 @@
 """Labels and images of both sides, read and checked."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,28 @@ from .sources import Source
 from .splits import check_split, voc_split, write_split
 
 VAL_RATIO = 0.2
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hold what was found.
+
+    Attributes:
+        data: Arguments that the datasets of both sides share.
+        sides: Further arguments of the datasets ``train`` and ``val``.
+        labels: Labels of both sides.
+        facts: Facts of all images by path.
+    """
+
+    data: dict[str, Any]
+    sides: dict[str, dict[str, Any]]
+    labels: list[SplitLabels]
+    facts: dict[str, ImageFacts]
+
+    @property
+    def counts(self) -> list[int]:
+        """Numbers of images of both sides."""
+        return [len(split.paths) for split in self.labels]
 
 
 def split_data(

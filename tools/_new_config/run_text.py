@@ -44,7 +44,7 @@ def runtime_text(schedule: Schedule) -> str:
         logger=dict(type='LoggerHook', interval=min(max(schedule.steps, 1), 20)),
         checkpoint=dict(
             type='mmmsf.AtomicCheckpointHook',
-            interval=schedule.interval,
+            interval=schedule.saved,
             max_keep_ckpts=1,
         ),
         non_finite=dict(type='mmmsf.NonFiniteLossHook'),

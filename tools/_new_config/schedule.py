@@ -1,10 +1,12 @@
 """Image size, batch and epochs, chosen from the number of images and the device."""
 
+import math
 from dataclasses import dataclass
 
 SIZES = (224, 320, 448)  # px
 MEMORY = 10  # GiB of a GPU for 32 images of 448 px with a trained ResNet-50
-VALIDATIONS = 5  # of a run of many short epochs
+VALIDATIONS = 3  # of a run
+CHECKPOINTS = 10  # of a run, at most, to go on from
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Schedule:
         epochs: Number of epochs.
         steps: Steps an epoch.
         interval: Epochs between validations.
+        saved: Epochs between checkpoints.
         frozen: True if the backbone is not trained.
         gpu: True for a GPU.
         workers: Processes that load images.
@@ -43,6 +46,7 @@ class Schedule:
     epochs_why: str
     steps: int
     interval: int
+    saved: int
     frozen: bool
     frozen_why: str
     gpu: bool
@@ -115,7 +119,8 @@ def choose_schedule(
         epochs=epochs,
         epochs_why=why,
         steps=steps,
-        interval=max(epochs // VALIDATIONS, 1),
+        interval=math.ceil(epochs / VALIDATIONS),
+        saved=math.ceil(epochs / CHECKPOINTS),
         frozen=frozen,
         frozen_why=reason,
         gpu=bool(memory),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,19 @@ class Source:
     has_lists: bool = False
 
     @property
+    def title(self) -> str:
+        """Name of the form, with the folder of the images."""
+        forms = dict(table='table', coco='COCO file', voc="folder in VOC's layout")
+        root = Path(self.arguments['data_root'], self.arguments.get('image_dir', ''))
+        return f'{self.path}: {forms[self.kind]}, images in {root}'
+
+    @property
     def whole(self) -> dict[str, Any]:
         """Arguments that select all images."""
         return dict(split=None) if self.kind == 'voc' else dict(ann_file=str(self.path))
 
 
+@lru_cache
 def _is_coco(path: Path) -> bool:
     try:
         content = json.loads(path.read_bytes())
@@ -89,7 +98,7 @@ def _coco_images(path: Path) -> Path:
     names = [
         str(one['file_name']) for one in images if isinstance(one, dict) and 'file_name' in one
     ]
-    base = path.parent.parent if path.parent.name.lower() in XML_FOLDERS[1] else path.parent
+    base = path.parent.parent if path.parent.name.lower() == 'annotations' else path.parent
     places = [base, *sorted(x for x in base.iterdir() if x.is_dir())]
     found = [x for x in places if names and all((x / y).is_file() for y in (names[0], names[-1]))]
     if len(found) != 1:

@@ -64,9 +64,11 @@ def sum_maps(maps: Sequence[Tensor]) -> Tensor:
         maps: (B, K, h_i, w_i) each; every map sums to one.
 
     Returns:
-        (B, K, h, w) of the map with the most cells; each map sums to one.
+        (B, K, h, w) of the map with the most cells; each map sums to one. K may be 0.
     """
     finest = max(maps, key=lambda x: x.shape[-2] * x.shape[-1])
+    if not finest.numel():  # an image without a label; torch resizes no empty maps
+        return finest
     total = torch.zeros_like(finest)
     for x in maps:
         if x.shape != finest.shape:

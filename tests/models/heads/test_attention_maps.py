@@ -161,6 +161,10 @@ def test_sum_weighs_the_scales_alike() -> None:
     assert total[0, 3] == total[:2, 2:].max() > total[2:, 2:].max() > 0
 
 
+def test_maps_of_no_class_are_summed() -> None:
+    assert sum_maps([torch.ones(1, 0, 2, 2), torch.ones(1, 0, 4, 4)]).shape == (1, 0, 4, 4)
+
+
 def slow_activation_maps(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Add up the evidence of every channel at every place, one number at a time."""
     B, C, h, w = x.shape
