@@ -11,7 +11,8 @@ default_hooks = dict(
         save_best='multi-label/mAP', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     non_finite=dict(type='mmmsf.NonFiniteLossHook'),
-    targets=dict(type='mmmsf.TargetCheckHook'))
+    targets=dict(type='mmmsf.TargetCheckHook'),
+    loss_epoch=dict(type='mmmsf.LossEpochHook'))
 
 custom_hooks = [
     dict(type='mmmsf.ClassCheckHook'),

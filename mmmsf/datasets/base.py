@@ -12,7 +12,7 @@ from mmpretrain.datasets import BaseDataset
 from .class_selection import select_classes
 from .readers.files import read_text
 from .readers.image_cache import CachedImages, cached_images, leading_steps
-from .readers.packed_labels import LabelItems
+from .readers.label_items import LabelItems
 
 FILTER_KEYS = ('filter_empty',)
 
@@ -172,9 +172,9 @@ class MultiLabelData(BaseDataset):
                 kwargs['metainfo'] = {**metainfo, 'classes': names}
                 kwargs.pop('classes', None)
         # METAINFO of a subclass is a default, which the annotations may contradict
-        self.configured_classes = kwargs.get('classes') or (kwargs.get('metainfo') or {}).get(
-            'classes'
-        )
+        self.configured_classes = kwargs.get('classes')
+        if self.configured_classes is None:
+            self.configured_classes = (kwargs.get('metainfo') or {}).get('classes')
         super().__init__(*args, filter_cfg=filter_cfg, max_refetch=max_refetch, **kwargs)
 
     def full_init(self) -> None:
@@ -197,6 +197,8 @@ class MultiLabelData(BaseDataset):
     def select_classes(self, counts: Mapping[str, int], complete: bool) -> Mapping[str, int]:
         """Set ``metainfo['classes']`` from the classes of the annotations, and log what is dropped.
 
+        The result is also kept as ``index_of``.
+
         Args:
             counts: Number of labels of each name of the annotations, in the order of its index.
             complete: True for annotations that list their classes.
@@ -216,6 +218,7 @@ class MultiLabelData(BaseDataset):
         if chosen.message:
             print_log(chosen.message, logger='current')
         self._metainfo['classes'] = chosen.classes
+        self.index_of = chosen.index_of
         return chosen.index_of
 
     def filter_data(self) -> Sequence[dict]:
@@ -285,8 +288,11 @@ class MultiLabelData(BaseDataset):
         return super().get_data_info(idx)['gt_label']
 
     def get_gt_labels(self) -> np.ndarray:
-        """Stack the targets of all images, float32 (N, K) of 1, 0 and -1."""
-        return np.stack([self.get_data_info(i)['gt_score'] for i in range(len(self))])
+        """Collect the targets of all images, float32 (N, K) of 1, 0 and -1."""
+        labels = np.empty((len(self), len(self._metainfo['classes'])), np.float32)
+        for i in range(len(self)):
+            labels[i] = self.get_data_info(i)['gt_score']
+        return labels
 
     def label_counts(self) -> np.ndarray:
         """Count the images in which each class is positive, int64 (K,)."""

@@ -3,41 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mmmsf.registry import DATASETS
 
-from .base import MultiLabelData, check_classes
+from .base import MultiLabelData
 from .readers.cache import cached_table, default_cache_dir
 from .readers.coco_json import parse_table
 from .readers.files import read_content
-from .readers.packed_labels import LabelItems
-
-
-def match_classes(path: str, found: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
-    """Choose the order of the classes.
-
-    Args:
-        path: Annotation file, for the message.
-        found: Its category names in ascending id.
-        wanted: The configured names in the wanted order, or None.
-
-    Returns:
-        ``wanted`` if given, else ``found``.
-
-    Raises:
-        ValueError: ``wanted`` is not a permutation of ``found``.
-    """
-    if wanted is None:
-        return list(found)
-    check_classes(wanted)
-    missing = [name for name in wanted if name not in set(found)]
-    surplus = [name for name in found if name not in set(wanted)]
-    if missing or surplus:
-        raise ValueError(
-            f'{path}: its categories must be the configured classes; classes missing '
-            f'from the file: {missing}; categories of the file that are not '
-            f'configured: {surplus}'
-        )
-    return list(wanted)
+from .readers.label_items import LabelItems
 
 
 @DATASETS.register_module()
@@ -45,9 +19,15 @@ class CocoMultiLabel(MultiLabelData):
     """Read a COCO instances file; the labels of an image are the categories of its instances.
 
     A crowd instance gives a label as well, but no size. Classes are the categories in ascending
-    id (80 for COCO 2014), or in the order of ``metainfo=dict(classes=...)``, which must hold the
-    same names. Images keep the order of the file; an image is at ``data_prefix`` + its
-    ``file_name``, which may contain folders but not leave ``data_prefix``.
+    id (80 for COCO 2014), or ``classes``: some or all of them in another order. A category without
+    any label, such as the name of the project that Roboflow's exports have as category 0, is a
+    class unless ``drop_absent=True``. Images keep the order of the file; an image is at
+    ``data_prefix`` + its ``file_name``, which may contain folders but not leave ``data_prefix``.
+    Without ``file_name`` it is the last folder and the file of its ``coco_url`` (LVIS).
+
+    Where the images have ``neg_category_ids`` (LVIS), the classes of an image that are neither
+    annotated nor in that list are unknown: loss and metric ignore them. So they are where a class
+    without an annotation is in ``not_exhaustive_category_ids``.
 
     The labels are cached in ``cache_dir`` under the hash of the file's content, so that later
     starts need not parse it. The cache may be deleted at any time.
@@ -64,8 +44,8 @@ class CocoMultiLabel(MultiLabelData):
 
     Raises:
         FileNotFoundError: ``ann_file`` does not exist.
-        ValueError: ``ann_file`` is not valid (the message names the file and the record) or its
-            categories are not the configured classes.
+        ValueError: ``ann_file`` is not valid (the message names the file and the record), or
+            ``classes`` or ``rename_classes`` names a category that it does not have.
     """
 
     def __init__(
@@ -85,7 +65,7 @@ class CocoMultiLabel(MultiLabelData):
             self.cache_dir,
             variant='' if self.sizes else '-no-sizes',
         )
-        classes = match_classes(path, table.classes, self._metainfo.get('classes'))
-        self._metainfo['classes'] = tuple(classes)
+        counts = np.bincount(table.labels, minlength=len(table.classes)).tolist()
+        index_of = self.select_classes(dict(zip(table.classes, counts, strict=True)), complete=True)
         self.serialize_data = False  # LabelItems is as packed as MMEngine's pickles, or more
-        return LabelItems(table.reordered(classes), self.img_prefix)
+        return LabelItems(table.with_classes(self._metainfo['classes'], index_of), self.img_prefix)

@@ -1,7 +1,9 @@
 """PASCAL VOC, and any data in its layout, as multi-label classification."""
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -12,51 +14,16 @@ from mmmsf.registry import DATASETS
 
 from .base import MultiLabelData, check_classes
 from .categories import VOC_CLASSES
-from .readers.voc_xml import (
-    VocObject,
-    check_names,
-    largest_areas,
-    list_images,
-    read_image_set,
-    read_objects,
-)
+from .readers.image_sets import list_annotations, list_images, read_image_set
+from .readers.voc_xml import VocObject, read_objects, voc_labels
+from .voc_split import SIDES, check_split_options, list_path, split_exists, write_split
 
 DIFFICULT_POLICIES = ('ignore', 'negative', 'positive')
-MISSING_XML_POLICIES = ('error', 'negative')
-
-
-def voc_labels(
-    objects: Sequence[VocObject],
-    index_of: Mapping[str, int],
-    difficult: str,
-) -> dict[str, list]:
-    """Turn the objects of one image into its labels.
-
-    Args:
-        objects: Objects of the image.
-        index_of: Index of each class name.
-        difficult: Policy for classes with difficult objects only; see ``VocMultiLabel``.
-
-    Returns:
-        ``gt_label``, sorted; ``areas``, parallel to it, in square pixels; ``gt_ignore``, sorted,
-        if there is any; ``gt_label_difficult``, sorted, the classes with a difficult object, as
-        MMPretrain's VOC metrics expect it. The area is that of the largest object of the class
-        that is not difficult, or of its largest difficult one if it has no other.
-    """
-    areas = largest_areas(item for item in objects if not item.difficult)
-    of_difficult = largest_areas(item for item in objects if item.difficult)
-    only_difficult = {name: area for name, area in of_difficult.items() if name not in areas}
-    if difficult == 'positive':
-        areas |= only_difficult
-    names = sorted(areas, key=index_of.__getitem__)
-    labels: dict[str, list] = dict(
-        gt_label=[index_of[name] for name in names],
-        areas=[areas[name] for name in names],
-        gt_label_difficult=sorted(index_of[name] for name in of_difficult),
-    )
-    if difficult == 'ignore' and only_difficult:
-        labels['gt_ignore'] = sorted(index_of[name] for name in only_difficult)
-    return labels
+MISSING_XML_POLICIES = ('error', 'negative', 'drop')
+LIST_REMEDY = (
+    'check data_root and split, set split_ratio to split all images into train and val, or '
+    'split=None to take all'
+)
 
 
 @DATASETS.register_module()
@@ -65,32 +32,48 @@ class VocMultiLabel(MultiLabelData):
 
     The images of ``ImageSets/Main/<split>.txt`` are at ``JPEGImages/<id>.jpg`` (own data may also
     have .jpeg, .png, .bmp, .webp, .tif or .tiff) and their objects in ``Annotations/<id>.xml``.
-    Images keep the order of the list. VOC 2007 has 5,011 images in trainval and 4,952 in test; VOC
-    2012 has 11,540 in trainval (5,717 train, 5,823 val) and 10,991 in test, whose labels are not
-    public.
+    Images keep the order of the list. ``image_dir`` and ``ann_dir`` name other folders, and where
+    there are no lists, ``split_ratio`` writes them. VOC 2007 has 5,011 images in trainval and 4,952
+    in test; VOC 2012 has 11,540 in trainval (5,717 train, 5,823 val) and 10,991 in test, whose
+    labels are not public.
 
     Args:
-        data_root: Folder of one year, such as ``data/VOCdevkit/VOC2007``.
-        split: 'train', 'val', 'trainval', 'test' or the name of another list.
+        data_root: Folder of one year, such as ``data/VOCdevkit/VOC2007``, or of own data.
+        split: 'train', 'val', 'trainval', 'test' or the name of another list; None for all images
+            of ``image_dir``, sorted by name.
         difficult: Policy for a class that occurs in an image only as objects marked difficult:
             'ignore' makes it neither positive nor negative, as VOC's own evaluation does;
             'negative'; 'positive'. A class with an object that is not difficult is always
             positive.
         labelled: False for a split without public labels; no XML file is read then, and every
             class of every image is ignored.
-        missing_xml: Policy for an image without XML file among others that have one: 'error', or
-            'negative' for an example without any class, for which labelling tools write no file.
+        missing_xml: Policy for an image without XML file among others that have one: 'error';
+            'negative' for an example without any class, for which labelling tools write no file;
+            'drop' to leave it out.
         sizes: False to read no boxes: for annotations whose boxes are not valid. Then there is no
             size-aware AP.
-        classes, metainfo: Class names in the order of their indices, for own data; VOC's 20 by
-            default.
+        image_dir: Folder of the images in ``data_root``; '.' for that folder itself.
+        ann_dir: Folder of the XML files in ``data_root``, likewise.
+        split_ratio: Share of the images for val. Where there are no lists yet, the images are split
+            into train and val, stratified over the names of their objects, and ``train.txt`` and
+            ``val.txt`` are written. From then on these count. Images in ``test.txt`` stay out.
+        split_seed: Seed of that split.
+        split_dir: Folder of the lists in ``data_root``.
+        classes, metainfo: Class names in the order of their indices, for own data; objects of
+            other classes are dropped, counted and named. VOC's 20 by default, and then another
+            name is an error.
         filter_cfg, pipeline, ...: As in ``MultiLabelData``.
 
     Raises:
         FileNotFoundError: The list of the split, the image folder, or the image or XML file of a
             listed id is missing.
-        ValueError: ``difficult``, ``missing_xml`` or ``split`` is out of range, a list or XML file
-            is not valid, or the class of an object is not configured.
+        OSError: The lists of the split cannot be written.
+        ValueError: An argument is out of range, a list or XML file is not valid, or an object has
+            a class that is not among VOC's while ``classes`` are not given.
+
+    Example:
+        >>> photos = dict(data_root='photos', image_dir='.', ann_dir='.', classes=['cat', 'dog'])
+        >>> data = VocMultiLabel(**photos, split='train', split_ratio=0.2)  # doctest: +SKIP
     """
 
     METAINFO = dict(classes=VOC_CLASSES)
@@ -98,11 +81,16 @@ class VocMultiLabel(MultiLabelData):
     def __init__(
         self,
         data_root: str,
-        split: str = 'trainval',
+        split: str | None = 'trainval',
         difficult: str = 'ignore',
         labelled: bool = True,
         missing_xml: str = 'error',
         sizes: bool = True,
+        image_dir: str = 'JPEGImages',
+        ann_dir: str = 'Annotations',
+        split_ratio: float | None = None,
+        split_seed: int = 0,
+        split_dir: str = 'ImageSets/Main',
         **kwargs: Any,
     ) -> None:
         if difficult not in DIFFICULT_POLICIES:
@@ -113,21 +101,23 @@ class VocMultiLabel(MultiLabelData):
             raise ValueError(
                 f'missing_xml must be one of {list(MISSING_XML_POLICIES)}, got {missing_xml!r}'
             )
-        if not split or os.path.basename(split) != split or '\\' in split:
-            raise ValueError(
-                'split must be the name of a list in ImageSets/Main without folder '
-                f'and suffix, got {split!r}'
-            )
+        check_split_options(split, split_ratio)
         self.split = split
         self.difficult = difficult
         self.labelled = labelled
         self.missing_xml = missing_xml
         self.sizes = sizes
+        self.split_ratio = split_ratio
+        self.split_seed = split_seed
+        data_root = os.path.expanduser(data_root)
+        self.ann_folder = join_path(data_root, os.path.expanduser(ann_dir))
+        self.list_folder = join_path(data_root, os.path.expanduser(split_dir))
+        self._xml_names: dict[str, str] = {}
         self._negatives: frozenset[str] = frozenset()
         super().__init__(
-            ann_file=f'ImageSets/Main/{split}.txt',
-            data_root=os.path.expanduser(data_root),
-            data_prefix='JPEGImages',
+            ann_file=image_dir if split is None else list_path(split_dir, split),
+            data_root=data_root,
+            data_prefix='' if image_dir == '.' else image_dir,
             **kwargs,
         )
 
@@ -135,61 +125,163 @@ class VocMultiLabel(MultiLabelData):
         """Read list and XML files into the items that ``MultiLabelData`` describes."""
         check_classes(self._metainfo['classes'])
         names = list_images(self.img_prefix)
-        ids = read_image_set(self.ann_file, names)
+        self._xml_names = list_annotations(self.ann_folder) if self.labelled else {}
+        if self.split is None or self.split_ratio is not None:
+            self._name_orphans(names)
+        ids = self._annotated(self._listed(names), self.ann_file)
+        objects = [self._read(image_id) for image_id in ids]
+        self._choose_classes(ids, objects)
+        return [
+            dict(img_path=join_path(self.img_prefix, names[image_id]), **self._labels(own))
+            for image_id, own in zip(ids, objects, strict=True)
+        ]
+
+    def _name_orphans(self, names: dict[str, str]) -> None:
+        orphans = [name for image_id, name in self._xml_names.items() if image_id not in names]
+        if orphans:
+            print_log(
+                f'{self.ann_folder}: {len(orphans)} XML files have no image in {self.img_prefix} '
+                f'and are not used, the first is {orphans[0]!r}; check image_dir',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    def _listed(self, names: dict[str, str]) -> list[str]:
+        """Return the ids of the split, which is made first if there is none yet."""
+        if self.split is None:
+            return list(names)
+        if self.split_ratio is not None:
+            self._split(names, self.split_ratio)
+        ids = read_image_set(self.ann_file, names, LIST_REMEDY)
         missing = [image_id for image_id in ids if image_id not in names]
         if missing:
             raise FileNotFoundError(
                 f'{self.ann_file}: {len(missing)} of {len(ids)} ids have no '
                 f'image in {self.img_prefix}, the first is {missing[0]!r}'
             )
-        self._check_annotations(ids)
-        return [
-            dict(
-                img_path=join_path(self.img_prefix, names[image_id]), **self._read_labels(image_id)
-            )
-            for image_id in ids
-        ]
+        return ids
 
-    def _check_annotations(self, ids: Sequence[str]) -> None:
-        """Refuse images without XML file, or log their number where they are negatives."""
+    def _split(self, names: dict[str, str], ratio: float) -> None:
+        """Write the lists of a split unless there are both."""
+        folder, test = self.list_folder, list_path(self.list_folder, 'test')
+        apart = set(read_image_set(test, names)) if fileio.exists(test) else set()
+        ids = [image_id for image_id in names if image_id not in apart]
+        options = f'split_ratio={ratio} and split_seed={self.split_seed}'
+        if split_exists(folder):
+            counts = self._name_unlisted(ids, names)
+            text = f'an earlier split counts, of {counts} images; {options} have no effect'
+        else:
+            ids = self._annotated(ids, self.img_prefix)
+            labels = {one: sorted({item.name for item in self._read(one)}) for one in ids}
+            counts = write_split(folder, names, labels, ratio, self.split_seed)
+            text = f'split into {counts} images by {options}'
+        print_log(f'{folder}: {text}', logger='current')
+
+    def _name_unlisted(self, ids: list[str], names: dict[str, str]) -> dict[str, int]:
+        """Log the images that both lists of a split lack; return the length of each list."""
+        lists = {side: read_image_set(list_path(self.list_folder, side), names) for side in SIDES}
+        listed = {image_id for own in lists.values() for image_id in own}
+        new = [one for one in ids if one not in listed]
+        if self.missing_xml == 'drop':
+            new = [one for one in new if self._has_xml(one)]
+        if new:
+            print_log(
+                f'{self.list_folder}: {len(new)} images of {self.img_prefix} are in neither list '
+                f'and are not used, the first is {names[new[0]]!r}; add them to train.txt or '
+                'val.txt, or remove both lists to split again',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return {side: len(own) for side, own in lists.items()}
+
+    def _annotated(self, ids: list[str], where: str) -> list[str]:
+        """Apply ``missing_xml`` to the images without XML file, and log their number."""
         if not self.labelled:
-            return
-        missing = [one for one in ids if not fileio.exists(self._annotation(one))]
+            return ids
+        missing = {one: None for one in ids if not self._has_xml(one)}
         if not missing:
-            return
+            return ids
+        first = next(iter(missing))
         if self.missing_xml == 'error' or len(missing) == len(ids):
             remedy = (
-                'for a split without labels set labelled=False'
+                'check ann_dir, or for a split without labels set labelled=False'
                 if len(missing) == len(ids)
-                else "annotate or unlist them, or set missing_xml='negative' if they show no class"
+                else "annotate or unlist them, or set missing_xml='negative' if they show no "
+                "class, 'drop' to leave them out"
             )
             raise FileNotFoundError(
-                f'{self._annotation(missing[0])}: no such annotation; {self.ann_file} lists '
-                f'{missing[0]}, and {len(missing)} of its {len(ids)} images have none; {remedy}'
+                f'{self._annotation(first)}: no such annotation; {where} lists '
+                f'{first}, and {len(missing)} of its {len(ids)} images have none; {remedy}'
             )
+        drop = self.missing_xml == 'drop'
         print_log(
-            f'{self.ann_file}: {len(missing)} of {len(ids)} images have no XML file and are '
-            f'negatives, the first is {missing[0]}',
+            f'{where}: {len(missing)} of {len(ids)} images have no XML file and are '
+            f'{"left out" if drop else "negatives"}, the first is {first}',
             logger='current',
         )
+        if drop:
+            return [one for one in ids if one not in missing]
         self._negatives = frozenset(missing)
+        return ids
 
-    def _read_labels(self, image_id: str) -> dict[str, list]:
-        classes = self._metainfo['classes']
+    def _choose_classes(self, ids: list[str], objects: list[list[VocObject]]) -> None:
+        """Choose the classes among the names of the objects.
+
+        Raises:
+            ValueError: A name is not among VOC's, and ``classes`` are not given.
+        """
+        counts = Counter(name for own in objects for name in sorted({item.name for item in own}))
+        found = sorted(counts)
+        if self.configured_classes is None:
+            found = list(self._metainfo['classes'])
+            new_names = {self.rename_classes.get(name, name) for name in found}
+            unknown = [x for x in counts if self.rename_classes.get(x, x) not in new_names]
+            if unknown:
+                place = next(
+                    k for k, own in enumerate(objects) if {x.name for x in own} & {*unknown}
+                )
+                raise ValueError(
+                    f'{self._annotation(ids[place])}: objects of the classes {sorted(unknown)}, '
+                    'which are not configured; correct the file, or name the classes of your own '
+                    f'data, such as classes={sorted(counts)[:20]}'
+                )
+            found += [name for name in sorted(counts) if name not in found]
+        self.select_classes({name: counts[name] for name in found}, complete=False)
+
+    def _labels(self, objects: list[VocObject]) -> dict[str, list]:
+        index_of = {name: k for k, name in enumerate(self._metainfo['classes'])}
         if not self.labelled:
-            every = list(range(len(classes)))
-            return dict(gt_label=[], areas=[], gt_ignore=every, gt_label_difficult=[])
-        objects = self.objects_of(image_id)
-        check_names(self._annotation(image_id), objects, classes)
-        return voc_labels(objects, {name: k for k, name in enumerate(classes)}, self.difficult)
+            return dict(
+                gt_label=[], areas=[], gt_ignore=[*index_of.values()], gt_label_difficult=[]
+            )
+        return voc_labels(self._chosen(objects), index_of, self.difficult)
+
+    def _chosen(self, objects: list[VocObject]) -> list[VocObject]:
+        """Drop the objects of other classes, and rename the rest."""
+        classes, index_of = self._metainfo['classes'], self.index_of
+        return [
+            replace(item, name=classes[index_of[item.name]])
+            for item in objects
+            if item.name in index_of
+        ]
+
+    def _has_xml(self, image_id: str) -> bool:
+        return image_id in self._xml_names or fileio.exists(self._annotation(image_id))
 
     def _annotation(self, image_id: str) -> str:
-        return join_path(self.data_root, 'Annotations', f'{image_id}.xml')
+        return join_path(self.ann_folder, self._xml_names.get(image_id, f'{image_id}.xml'))
 
-    def objects_of(self, image_id: str) -> list[VocObject]:
-        """Read the objects of an image; raises as :func:`read_objects` does."""
-        if image_id in self._negatives:
+    def _read(self, image_id: str) -> list[VocObject]:
+        if not self.labelled or image_id in self._negatives:
             return []
         return read_objects(
             self._annotation(image_id), f'{self.ann_file} lists {image_id}', self.sizes
         )
+
+    def objects_of(self, image_id: str) -> list[VocObject]:
+        """Read the objects of an image, under the names of the dataset's classes.
+
+        Raises:
+            OSError, ValueError: As :func:`read_objects`.
+        """
+        return self._chosen(self._read(image_id))

@@ -123,9 +123,11 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build the runner that the config names, by default MMEngine's, with the target check."""
-    targets = dict(targets=dict(type='mmmsf.TargetCheckHook'))
-    cfg.default_hooks = {**targets, **(cfg.get('default_hooks') or {})}
+    """Build the runner that the config names, by default MMEngine's, with the losses' hooks."""
+    hooks = dict(
+        targets=dict(type='mmmsf.TargetCheckHook'), loss_epoch=dict(type='mmmsf.LossEpochHook')
+    )
+    cfg.default_hooks = {**hooks, **(cfg.get('default_hooks') or {})}
     if cfg.get('randomness', {}).get('deterministic'):
         # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')

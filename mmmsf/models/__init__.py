@@ -2,7 +2,15 @@
 
 from .backbones import FeatureInput, FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
-from .losses import AsymmetricLoss, MaskedLoss, PolynomialLoss
+from .losses import (
+    AsymmetricLoss,
+    HillLoss,
+    LargeLoss,
+    MaskedLoss,
+    PolynomialLoss,
+    SPLCLoss,
+    TwoWayLoss,
+)
 from .necks import MSFNeck
 from .splice_mix import SpliceMix
 from .tta import AverageScoreTTA
@@ -12,11 +20,15 @@ __all__ = [
     'AverageScoreTTA',
     'FeatureInput',
     'FrozenTIMMBackbone',
+    'HillLoss',
+    'LargeLoss',
     'MLDecoderHead',
     'MSFHead',
     'MSFNeck',
     'MaskedLoss',
     'PolynomialLoss',
     'Query2LabelHead',
+    'SPLCLoss',
     'SpliceMix',
+    'TwoWayLoss',
 ]

@@ -70,7 +70,7 @@ def atomic_file(path: str | Path, shared: bool = False, size: int | None = None)
     _sync(path.parent)
 
 
-def write_atomically(path: str | Path, data: bytes | memoryview) -> None:
+def write_atomically(path: str | Path, data: bytes | memoryview, shared: bool = False) -> None:
     """Write bytes; see :func:`atomic_file`."""
-    with atomic_file(path, size=len(data)) as partial, open(partial, 'wb') as file:
+    with atomic_file(path, shared, len(data)) as partial, open(partial, 'wb') as file:
         file.write(data)

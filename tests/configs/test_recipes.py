@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from mmmsf.models.losses import set_epoch
 from tests.helpers.recipes import CONFIGS, NAMES, ROOT, ROWS, load_recipe
 from tests.helpers.small_data import make_coco, make_voc
 
@@ -94,6 +95,7 @@ def check_training_step(runner: Runner) -> None:
     before = [p.detach().clone() for p in runner.model.head.parameters()]
     rates = [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]
     assert all(rate > 0 for rate in rates)
+    set_epoch(runner.model, 0)
     log = runner.model.train_step(next(iter(runner.train_dataloader)), runner.optim_wrapper)
     assert torch.isfinite(log['loss'])
     after = runner.model.head.parameters()

@@ -113,17 +113,45 @@ def test_configured_order_decides_the_index(write):
 
 
 @pytest.mark.parametrize(
-    'classes, missing, surplus',
+    'options, message',
     [
-        (['person', 'cup'], "'cup'", "'stop sign', 'toothbrush'"),
-        (['person', 'stop sign'], '', "'toothbrush'"),
-        (['person', 'stop sign', 'toothbrush', 'cup'], "'cup'", ''),
+        (dict(classes=['person', 'cup']), "classes must .* got 'cup', .* 'stop sign'"),
+        (dict(classes=['persons']), "did you mean 'person'"),
+        (dict(rename_classes=dict(cup='person')), "rename_classes must .* got 'cup'"),
+        (dict(classes=['person'], drop_absent=True), 'drop_absent'),
+        (dict(classes=[]), 'at least one class'),
     ],
 )
-def test_configured_classes_must_match(write, classes, missing, surplus):
-    message = rf'from the file: \[{missing}\]; .* not configured: \[{surplus}\]'
+def test_classes_that_the_file_lacks(write, options, message):
     with pytest.raises(ValueError, match=message):
-        CocoMultiLabel(**write(GOOD), metainfo=dict(classes=classes))
+        CocoMultiLabel(**write(GOOD), **options)
+
+
+def test_a_part_of_the_classes(write, capture_log):
+    data = CocoMultiLabel(**write(GOOD), classes=['toothbrush', 'person'])
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == [[], [0, 1], []]
+    np.testing.assert_array_equal(data.get_data_info(1)['gt_area'], np.float32([300, 50]))
+    assert any("1 dropped, with their labels: 'stop sign' (1)" in line for line in capture_log)
+
+
+def test_empty_images_are_filtered_after_the_choice(write, capture_log):
+    data = CocoMultiLabel(**write(GOOD), classes=['stop sign'], filter_cfg=dict(filter_empty=True))
+    assert len(data) == 1 and data.get_data_info(0)['img_path'].endswith('b.jpg')
+    assert any('filter_empty dropped 2 of 3' in line for line in capture_log)
+
+
+def test_merged_classes_keep_the_largest_size(write):
+    data = CocoMultiLabel(**write(GOOD), rename_classes={'person': 'thing', 'toothbrush': 'thing'})
+    assert data.metainfo['classes'] == ('thing', 'stop sign')
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == [[1], [0], []]
+    np.testing.assert_array_equal(data.get_data_info(1)['gt_area'], np.float32([300, np.nan]))
+
+
+def test_exchanged_names(write):
+    names = ['person', 'stop sign', 'toothbrush']
+    swap = {'person': 'toothbrush', 'toothbrush': 'person'}
+    data = CocoMultiLabel(**write(GOOD), classes=names, rename_classes=swap)
+    np.testing.assert_array_equal(data.get_data_info(1)['gt_area'], np.float32([300, np.nan, 50]))
 
 
 def test_configured_classes_must_be_distinct(write):

@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 
 from mmmsf.datasets import VOC_CLASSES, VocMultiLabel
-from mmmsf.datasets.readers.voc_xml import (
-    VocObject,
-    largest_areas,
-    list_images,
-)
+from mmmsf.datasets.readers.image_sets import list_images
+from mmmsf.datasets.readers.voc_xml import VocObject, largest_areas
 from mmmsf.registry import DATASETS
 
 
@@ -103,6 +100,42 @@ def test_own_classes_own_suffix_and_second_column(tmp_path):
     assert data.metainfo['classes'] == ('zebra', 'ant', 'cow')
     assert data.get_data_info(0)['gt_label'] == [0, 1]
     assert data.get_data_info(0)['img_path'].endswith('one.PNG')
+
+
+def test_a_part_of_the_classes(root, capture_log):
+    """Own data: objects of other classes are dropped, counted by images and named."""
+    data = VocMultiLabel(str(root), 'train', classes=['chair', 'dog'])
+    assert [data.get_data_info(i)['gt_label'] for i in range(3)] == [[1], [0], []]
+    assert 'gt_ignore' not in data.get_data_info(0)
+    assert any(
+        "2 dropped, with their labels: 'aeroplane' (1), 'person' (1)" in x for x in capture_log
+    )
+    assert [item.name for item in data.objects_of('000009')] == ['dog'] * 3
+    filtered = VocMultiLabel(
+        str(root), 'train', classes=['chair'], filter_cfg=dict(filter_empty=True)
+    )
+    assert len(filtered) == 1
+
+
+def test_merged_and_absent_classes(root):
+    """The largest object that is not difficult gives the size, of whatever name it was."""
+    names = {'dog': 'animal', 'person': 'animal'}
+    data = VocMultiLabel(str(root), 'train', rename_classes=names, drop_absent=True)
+    assert data.metainfo['classes'] == ('aeroplane', 'chair', 'animal')
+    info = data.get_data_info(0)
+    assert info['gt_score'].tolist() == [0, 0, 1] and info['gt_area'][2] == 600
+    own = VocMultiLabel(str(root), 'train', rename_classes=names, classes=['animal'])
+    assert own.get_gt_labels().tolist() == [[1], [0], [0]]
+
+
+def test_unknown_name_is_an_error_without_classes(tmp_path):
+    files = {'a': xml_file(xml_object('cat')), 'b': xml_file(xml_object('lorry'))}
+    root = write_voc(tmp_path, files)
+    with pytest.raises(ValueError, match=r"b\.xml: .*\['lorry'\].* classes=\['cat', 'lorry'\]"):
+        VocMultiLabel(str(root), 'train')
+    data = VocMultiLabel(str(root), 'train', rename_classes=dict(lorry='car'))
+    assert data.metainfo['classes'] == VOC_CLASSES
+    assert data.get_data_info(1)['gt_label'] == [VOC_CLASSES.index('car')]
 
 
 def test_split_without_labels(root):

@@ -188,9 +188,10 @@ def test_default_tta_averages_the_image_and_its_mirror_image() -> None:
     assert merged.pred_label.tolist() == [0]
 
 
-def test_every_run_checks_its_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_run_has_the_hooks_of_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(launch.Runner, 'from_cfg', lambda cfg: seen.append(cfg.default_hooks))
     launch.build_runner(Config(dict()))
     launch.build_runner(Config(dict(default_hooks=dict(targets=None))))
     assert [hooks.targets for hooks in seen] == [dict(type='mmmsf.TargetCheckHook'), None]
+    assert [hooks.loss_epoch.type for hooks in seen] == ['mmmsf.LossEpochHook'] * 2

@@ -23,8 +23,13 @@ WRAPPERS = {
     'float16': ['optim_wrapper.type=HalfOnCpu'],
 }
 RECIPE = [
-    option.replace('.train=48', '.train=800') for option in TINY if not option.startswith('model.')
-]  # its network, on 800 images
+    option.replace('.train=48', '.train=160') for option in TINY if not option.startswith('model.')
+]  # its network, on 160 images
+NARROW = [  # for float16, whose convolutions on a CPU take a hundred times as long
+    'model.backbone.base_channels=4',
+    'model.backbone.stem_channels=4',
+    'model.neck.in_channels=[16,32]',
+]
 LOGIT = 6e4  # next to float16's largest number, 65504
 CONFIG_TEXT = f"""
 _base_ = '{CONFIG}'
@@ -93,13 +98,14 @@ def check_training(folder: Path, options: list[str], scaled: bool) -> None:
     'dtype', ['float32', 'bfloat16', pytest.param('float16', marks=pytest.mark.slow)]
 )
 def test_three_epochs_stay_finite(tmp_path: Path, dtype: str) -> None:
-    check_training(tmp_path, [*TINY, *WRAPPERS[dtype]], dtype == 'float16')
+    narrow = NARROW if dtype == 'float16' else []
+    check_training(tmp_path, [*TINY, *narrow, *WRAPPERS[dtype]], dtype == 'float16')
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('dtype', WRAPPERS)
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_three_epochs_of_the_recipe_stay_finite(tmp_path: Path, dtype: str) -> None:
-    check_training(tmp_path, [*RECIPE, *WRAPPERS[dtype]], dtype == 'float16')
+    check_training(tmp_path, [*RECIPE, *WRAPPERS[dtype]], False)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float16])

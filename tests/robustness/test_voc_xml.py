@@ -9,7 +9,8 @@ import cv2
 import pytest
 
 from mmmsf.datasets import VOC_CLASSES
-from mmmsf.datasets.readers.voc_xml import parse_xml, read_image_set
+from mmmsf.datasets.readers.image_sets import read_image_set
+from mmmsf.datasets.readers.voc_xml import parse_xml
 from mmmsf.registry import DATASETS
 from tests.helpers.fuzzing import LENGTHS, attempt, damaged_text, fuzz
 from tests.helpers.small_data import build_dataset
@@ -45,7 +46,7 @@ XML = {
     'nested without end': (b'<annotation>' + b'<part>' * 50_000, 'not well-formed XML'),
     'unknown class': (
         one_object('<name>unicorn</name>'),
-        r"of the classes \['unicorn'\], .* correct the file or set metainfo",
+        r"of the classes \['unicorn'\], .* correct the file, or .*classes=",
     ),
     'object without name': (one_object(''), 'object 1 has no name; every'),
     'two names': (

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _boxes import class_boxes
@@ -8,7 +9,7 @@ from mmmsf.datasets import CocoMultiLabel, CsvMultiLabel, VocMultiLabel
 from tests.helpers.small_data import make_voc
 
 
-def make_set(folder: Path, with_boxes: bool = True) -> CocoMultiLabel:
+def make_set(folder: Path, with_boxes: bool = True, **options: Any) -> CocoMultiLabel:
     """Class order is not that of the ids."""
     boxes = [[1, 2, 3, 4], [10, 10, 5, 5], [0, 0, 2, 2]] if with_boxes else [None] * 3
     annotations = [
@@ -28,7 +29,7 @@ def make_set(folder: Path, with_boxes: bool = True) -> CocoMultiLabel:
         ann_file='a.json',
         data_root=str(folder),
         data_prefix='images',
-        metainfo=dict(classes=('dog', 'cat')),
+        **(options or dict(classes=('dog', 'cat'))),
     )
 
 
@@ -40,6 +41,17 @@ def test_boxes_by_image_and_class(tmp_path: Path) -> None:
             1: [(10, 10, 15, 15)],
         }
     }
+
+
+def test_boxes_of_chosen_and_merged_classes(tmp_path: Path) -> None:
+    (boxes,) = class_boxes(make_set(tmp_path, classes=['cat'])).values()
+    assert boxes == {0: [(10, 10, 15, 15)]}
+    names = dict(cat='pet', dog='pet')
+    (boxes,) = class_boxes(make_set(tmp_path, rename_classes=names)).values()
+    assert boxes == {0: [(1, 2, 4, 6), (10, 10, 15, 15), (0, 0, 2, 2)]}
+    make_voc(tmp_path, 'val', num_images=1)
+    voc = VocMultiLabel(str(tmp_path), 'val', classes=['bicycle'])
+    assert list(class_boxes(voc).values()) == [{0: [(0, 0, 20, 20)]}]
 
 
 def test_a_set_without_boxes(tmp_path: Path) -> None:

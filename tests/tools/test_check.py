@@ -84,6 +84,7 @@ def test_summary(images):
         '3 images are missing or broken',
         images[5],
         'own data',
+        '4 of 12 labels (33.3%) are unknown',
     ):
         assert part in text
     assert [line.split() for line in text.splitlines() if line.startswith('  a ')] == [
@@ -95,7 +96,7 @@ def test_summary_without_a_readable_image(images):
     summary = summarize_split(split_of('val', images[5:], [[0, 1]]), inspect_images(images[5:]))
     text = format_summary(summary)
     assert 'image sizes: unknown' in text and '1 classes are positive in no image: a' in text
-    assert 'ignored' not in text
+    assert 'ignored' not in text and 'unknown or' not in text
 
 
 def test_labels_of_a_set_without_gt_score():

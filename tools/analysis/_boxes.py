@@ -1,6 +1,5 @@
 """Boxes of the labelled objects, by image and class."""
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePath
 
@@ -9,6 +8,7 @@ from mmengine.fileio import join_path
 
 from mmmsf.datasets.base import MultiLabelData
 from mmmsf.datasets.coco import CocoMultiLabel
+from mmmsf.datasets.readers.coco_json import parse_instances
 from mmmsf.datasets.readers.voc_xml import Box
 from mmmsf.datasets.voc import VocMultiLabel
 
@@ -16,14 +16,15 @@ Found = Iterator[tuple[str, int, Box]]  # image path, class index, box
 
 
 def _coco_boxes(dataset: CocoMultiLabel) -> Found:
-    content = json.loads(fileio.get(dataset.ann_file))  # checked when the data set was loaded
+    content = parse_instances(dataset.ann_file, fileio.get(dataset.ann_file))
     index_of = {
-        category['id']: dataset.metainfo['classes'].index(category['name'])
+        category['id']: dataset.index_of[category['name']]
         for category in content['categories']
+        if category['name'] in dataset.index_of
     }
     names = {image['id']: image['file_name'] for image in content['images']}
     for annotation in content['annotations']:
-        if 'bbox' in annotation:
+        if annotation.get('bbox') is not None and annotation['category_id'] in index_of:
             x, y, width, height = annotation['bbox']
             yield (
                 join_path(dataset.img_prefix, names[annotation['image_id']]),

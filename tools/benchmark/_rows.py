@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmpretrain.models import ImageClassifier
 
 from mmmsf.checkpoint.loading import build_model
+from mmmsf.models.losses import set_epoch
 from mmmsf.utils.config_file import read_config, short_name
 
 
@@ -64,6 +65,7 @@ def read_rows(
             cfg.model.head.num_classes = num_classes
         torch.manual_seed(0)
         models[path] = cfg, build_model(cfg)
+        set_epoch(models[path][1], 0)
     rows = [
         Row(names[paths.index(path)], mode, *models[path])
         for path, modes in split

@@ -56,6 +56,10 @@ def format_summary(summary: SplitSummary) -> str:
     columns = {'positive': summary.positives}
     if summary.ignored.any():
         columns['ignored'] = summary.ignored
+        total, unknown = summary.num_images * len(summary.classes), summary.ignored.sum()
+        lines.append(
+            f'  {unknown:,} of {total:,} labels ({unknown / total:.1%}) are unknown or ignored'
+        )
     rows = [
         [name, *(f'{counts[k]:,}' for counts in columns.values())]
         for k, name in enumerate(summary.classes)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmmsf.datasets.categories import VOC_CLASSES
-from mmmsf.datasets.readers.voc_xml import read_image_set
+from mmmsf.datasets.readers.image_sets import read_image_set
 from mmmsf.evaluation.predictions import Predictions
 from mmmsf.utils.atomic_file import atomic_file
 

@@ -20,7 +20,7 @@ from mmmsf.utils.atomic_file import atomic_file
 from .packed_labels import LabelTable
 
 # Part of every file name: raise it when the arrays, or the rules that make them, change.
-FORMAT = 1
+FORMAT = 2
 MIN_BYTES = 1 << 20  # smaller files are parsed in milliseconds
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from .coco_annotations import Record, check_ids, find_owners, instance_areas, require
+from .coco_unknowns import find_unknowns
 from .files import check_file_name, normalize_name
 from .packed_labels import LabelTable
 
@@ -34,7 +35,8 @@ def parse_instances(path: str, content: bytes) -> dict[str, list[Record]]:
     """Parse a COCO instances file and check that it has its three sections.
 
     Outlines ("segmentation") are dropped while parsing: they are most of the file and no part of a
-    label.
+    label. An image without "file_name", as LVIS has them, is named by the last folder and the file
+    of its "coco_url".
 
     Args:
         path: File name for the messages.
@@ -46,7 +48,7 @@ def parse_instances(path: str, content: bytes) -> dict[str, list[Record]]:
     if not content or content.isspace():
         raise ValueError(f'{path}: the annotation file is empty; fetch it again')
     try:
-        data = json.loads(content, object_hook=_without_outline)
+        data = json.loads(content, object_hook=_tidy)
     except (ValueError, RecursionError) as error:  # wrong syntax or encoding; too deep
         raise ValueError(f'{path}: not JSON ({error}); fetch the annotation file again') from error
     if not isinstance(data, dict):
@@ -68,8 +70,11 @@ def parse_instances(path: str, content: bytes) -> dict[str, list[Record]]:
     return data
 
 
-def _without_outline(record: Record) -> Record:
+def _tidy(record: Record) -> Record:
     record.pop('segmentation', None)
+    url = record.get('coco_url')
+    if type(url) is str and '/' in url and record.get('file_name') is None:
+        record['file_name'] = '/'.join(url.split('/')[-2:])
     return record
 
 
@@ -140,10 +145,15 @@ def parse_table(path: str, content: bytes, sizes: bool = True) -> LabelTable:
         check_images(path, images)
         check_ids(path, annotations)
         categories = sorted(data['categories'], key=lambda category: category['id'])
+        rows = find_owners(path, annotations, 'image', 'images', images)
+        labels = find_owners(path, annotations, 'category', 'categories', categories)
+        listed, partial = find_unknowns(path, images, categories, rows, labels)
         return LabelTable.from_columns(
             [category['name'] for category in categories],
             [image['file_name'] for image in images],
-            find_owners(path, annotations, 'image', 'images', images),
-            find_owners(path, annotations, 'category', 'categories', categories),
+            rows,
+            labels,
             instance_areas(path, annotations) if sizes else np.full(len(annotations), np.nan),
+            listed,
+            partial,
         )

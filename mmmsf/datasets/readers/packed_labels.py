@@ -1,12 +1,12 @@
-"""Labels of a data set packed into a few arrays, and a sequence of items that reads them."""
+"""Labels of a data set packed into a few arrays."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
 
 import numpy as np
-from mmengine.fileio import join_path
+
+from .packing import largest_of, pack, pair, row_of
 
 
 def _check_ends(name: str, ends: np.ndarray, length: int) -> None:
@@ -28,6 +28,12 @@ class LabelTable:
         labels: Class indices, ascending and distinct in each image, int32 (M,).
         areas: Largest instance of each label in square pixels, NaN if unknown, float64 (M,).
         label_ends: Ends of the images' labels in ``labels``, int64 (N,).
+        listed: Class indices without a label, ascending and distinct in each image, int32 (L,):
+            the negative ones in an image that is ``partial``, the unknown ones in another.
+        listed_ends: Ends of the images' classes in ``listed``, int64 (N,).
+        partial: True for an image that says of some classes only whether they are in it; the
+            classes without a label that are not listed are unknown in it, and negative in
+            another; bool (N,).
     """
 
     classes: tuple[str, ...]
@@ -36,9 +42,19 @@ class LabelTable:
     labels: np.ndarray
     areas: np.ndarray
     label_ends: np.ndarray
+    listed: np.ndarray
+    listed_ends: np.ndarray
+    partial: np.ndarray
 
     DTYPES = dict(
-        names=np.uint8, name_ends=np.int64, labels=np.int32, areas=np.float64, label_ends=np.int64
+        names=np.uint8,
+        name_ends=np.int64,
+        labels=np.int32,
+        areas=np.float64,
+        label_ends=np.int64,
+        listed=np.int32,
+        listed_ends=np.int64,
+        partial=np.bool_,
     )
 
     def __post_init__(self) -> None:
@@ -56,6 +72,8 @@ class LabelTable:
         rows: np.ndarray,
         labels: np.ndarray,
         areas: np.ndarray,
+        listed: tuple[np.ndarray, np.ndarray] | None = None,
+        partial: np.ndarray | None = None,
     ) -> 'LabelTable':
         """Gather instances into labels.
 
@@ -65,22 +83,27 @@ class LabelTable:
             rows: Image of each of I instances, 0 to N - 1, shape (I,).
             labels: Class index of each instance, shape (I,).
             areas: Area of each instance in square pixels, NaN if unknown, shape (I,).
+            listed: Images and class indices of ``listed``, each of shape (J,); none by default.
+            partial: See the class; no image by default.
         """
         # surrogatepass: JSON can hold half of a surrogate pair, and so can a file's name
         encoded = [name.encode('utf-8', 'surrogatepass') for name in file_names]
-        pairs = rows.astype(np.int64) * len(classes) + labels
-        order = np.argsort(pairs, kind='stable')
-        distinct, starts = np.unique(pairs[order], return_index=True)
-        # fmax passes over NaN, so a known size wins over an unknown one
-        largest = np.fmax.reduceat(areas[order], starts) if starts.size else np.empty(0)
-        counts = np.bincount(distinct // len(classes), minlength=len(encoded))
+        num_classes, num_rows = len(classes), len(encoded)
+        pairs, largest = largest_of(pair(rows, labels, num_classes), areas)
+        marked_rows, marked = listed or (np.empty(0, np.int64), np.empty(0, np.int64))
+        marked = np.unique(pair(marked_rows, marked, num_classes))
+        packed, label_ends = pack(pairs, num_classes, num_rows)
+        packed_listed, listed_ends = pack(marked, num_classes, num_rows)
         return cls(
             classes=tuple(classes),
             names=np.frombuffer(b''.join(encoded), np.uint8),
             name_ends=np.cumsum([len(name) for name in encoded], dtype=np.int64),
-            labels=(distinct % len(classes)).astype(np.int32),
-            areas=largest.astype(np.float64),
-            label_ends=np.cumsum(counts, dtype=np.int64),
+            labels=packed,
+            areas=largest,
+            label_ends=label_ends,
+            listed=packed_listed,
+            listed_ends=listed_ends,
+            partial=np.zeros(num_rows, np.bool_) if partial is None else partial,
         )
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -109,82 +132,66 @@ class LabelTable:
             tuple(json.loads(arrays['classes'].tobytes())),
             **{name: arrays[name] for name in cls.DTYPES},
         )
-        _check_ends('name_ends', table.name_ends, len(table.names))
-        _check_ends('label_ends', table.label_ends, len(table.labels))
-        if len(table.areas) != len(table.labels) or len(table.label_ends) != len(table):
-            raise ValueError('areas must be parallel to labels, label_ends to name_ends')
-        if table.labels.size and not 0 <= table.labels.min() <= table.labels.max() < len(
-            table.classes
-        ):
-            raise ValueError(f'labels must be 0 to {len(table.classes) - 1}')
+        table._check()
         return table
 
-    def reordered(self, classes: Sequence[str]) -> 'LabelTable':
-        """Return the same labels under another order of the classes.
+    def _check(self) -> None:
+        """Raise ValueError where the arrays do not fit each other."""
+        _check_ends('name_ends', self.name_ends, len(self.names))
+        _check_ends('label_ends', self.label_ends, len(self.labels))
+        _check_ends('listed_ends', self.listed_ends, len(self.listed))
+        if len(self.areas) != len(self.labels) or len(self.label_ends) != len(self):
+            raise ValueError('areas must be parallel to labels, label_ends to name_ends')
+        if not len(self.listed_ends) == len(self.partial) == len(self):
+            raise ValueError('listed_ends and partial must be parallel to name_ends')
+        for name in ('labels', 'listed'):
+            values = getattr(self, name)
+            if values.size and not 0 <= values.min() <= values.max() < len(self.classes):
+                raise ValueError(f'{name} must be 0 to {len(self.classes) - 1}')
+
+    def unknown(self, row: int) -> list[int]:
+        """Return the classes of an image that are neither positive nor negative, ascending."""
+        listed = row_of(self.listed, self.listed_ends, row)
+        if not self.partial[row] and not listed.size:
+            return []
+        flags = np.full(len(self.classes), self.partial[row])
+        flags[listed] = not self.partial[row]
+        flags[row_of(self.labels, self.label_ends, row)] = False
+        return np.flatnonzero(flags).tolist()
+
+    def with_classes(self, classes: Sequence[str], index_of: Mapping[str, int]) -> 'LabelTable':
+        """Choose, order and merge the classes.
+
+        A merged class is positive if one of its parts is, with the size of the largest; else it is
+        negative if all of its parts are, and unknown if not.
 
         Args:
-            classes: Permutation of ``self.classes``.
+            classes: Names of the new classes.
+            index_of: New index of each name of ``self.classes``; names that are absent are dropped.
         """
-        if tuple(classes) == self.classes:
+        num_classes, num_rows = len(classes), len(self)
+        target = np.array([index_of.get(name, -1) for name in self.classes], np.int64)
+        if tuple(classes) == self.classes and list(target) == list(range(num_classes)):
             return self
-        position = {name: index for index, name in enumerate(classes)}
-        labels = np.array([position[name] for name in self.classes], np.int32)[self.labels]
-        rows = np.repeat(np.arange(len(self)), np.diff(self.label_ends, prepend=0))
-        order = np.lexsort((labels, rows))
-        return replace(self, classes=tuple(classes), labels=labels[order], areas=self.areas[order])
+        parts = np.bincount(target[target >= 0], minlength=num_classes)
 
+        def pairs_of(values: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            rows, new = np.repeat(np.arange(num_rows), np.diff(ends, prepend=0)), target[values]
+            return pair(rows, new, num_classes)[new >= 0], new >= 0
 
-class LabelItems(Sequence):
-    """Present images of a ``LabelTable`` as the items that ``MultiLabelData`` describes.
-
-    Items are made on access, so only the arrays stay in memory, in pages that forked workers
-    share.
-
-    Args:
-        table: Labels.
-        prefix: Folder of the images.
-        rows: Images of the table that are in the list, int64; all by default.
-    """
-
-    def __init__(self, table: LabelTable, prefix: str, rows: np.ndarray | None = None) -> None:
-        self.table = table
-        self.prefix = prefix
-        self.rows = np.arange(len(table)) if rows is None else rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> 'LabelItems': ...
-
-    def __getitem__(self, index: int | slice) -> 'dict[str, Any] | LabelItems':
-        """Return one item, or with a slice a sequence of several."""
-        if isinstance(index, slice):
-            return LabelItems(self.table, self.prefix, self.rows[index])
-        row, table = int(self.rows[index]), self.table
-        name = _row(table.names, table.name_ends, row).tobytes().decode('utf-8', 'surrogatepass')
-        return dict(
-            img_path=join_path(self.prefix, name),
-            gt_label=_row(table.labels, table.label_ends, row).tolist(),
-            areas=_row(table.areas, table.label_ends, row).tolist(),
+        pairs, kept = pairs_of(self.labels, self.label_ends)
+        pairs, areas = largest_of(pairs, self.areas[kept])
+        marked, counts = np.unique(pairs_of(self.listed, self.listed_ends)[0], return_counts=True)
+        whole = counts == parts[marked % num_classes]
+        marked = marked[whole | ~self.partial[marked // num_classes]]
+        labels, label_ends = pack(pairs, num_classes, num_rows)
+        listed, listed_ends = pack(marked, num_classes, num_rows)
+        return replace(
+            self,
+            classes=tuple(classes),
+            labels=labels,
+            areas=areas,
+            label_ends=label_ends,
+            listed=listed,
+            listed_ends=listed_ends,
         )
-
-    def select(self, indices: Sequence[int]) -> 'LabelItems':
-        """Select the items at ``indices``, negative ones counted from the end.
-
-        Raises:
-            IndexError: An index is out of range.
-        """
-        return LabelItems(self.table, self.prefix, self.rows[np.asarray(indices, dtype=np.int64)])
-
-    def labelled(self) -> 'LabelItems':
-        """Select the items that have a label."""
-        counts = np.diff(self.table.label_ends, prepend=0)
-        return LabelItems(self.table, self.prefix, self.rows[counts[self.rows] > 0])
-
-
-def _row(values: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:
-    return values[ends[row - 1] if row else 0 : ends[row]]

@@ -1,19 +1,15 @@
-"""Files of the VOC layout: image-set lists and one XML file per image."""
+"""XML files of the VOC layout, one for each image."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from xml.etree.ElementTree import Element, ParseError
 
-import mmengine.fileio as fileio
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from .files import read_content, read_text
+from .files import read_content
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-LABELS = ('-1', '0', '1')  # of the lists of single classes
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 BOX_SIDES = ('xmin', 'ymin', 'xmax', 'ymax')
 
@@ -40,87 +36,6 @@ class VocObject:
             return math.nan
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
-
-
-def _image_id(line: str, names: Mapping[str, str] | None, where: str) -> str:
-    """Find the image that a line of a list names; see :func:`read_image_set`."""
-    text, *label = line.rsplit(maxsplit=1) if line.split()[1:] else [line.strip()]
-    unlabelled = text if label and label[0] in LABELS else None
-    if names is None:
-        if len(line.split()) > (1 if unlabelled is None else 2):
-            raise ValueError(
-                f'{where} must be an image id and at most one of -1, 0 and 1, got {line!r}'
-            )
-        return unlabelled or line.strip()
-    whole = line.strip()
-    readings = [one for one in (whole, unlabelled) if one is not None]
-    ids = [one for one in readings if one in names]
-    ids += [PurePath(one).stem for one in readings if names.get(PurePath(one).stem) == one]
-    if len(ids) > 1:
-        raise ValueError(
-            f'{where}: {whole!r} may be the image {names[ids[0]]!r} or {names[ids[1]]!r}; '
-            'rename one'
-        )
-    return ids[0] if ids else unlabelled or whole
-
-
-def read_image_set(path: str, names: Mapping[str, str] | None = None) -> list[str]:
-    """Read the image ids of a list file, in its order.
-
-    A line holds an id; a second column of -1, 0 or 1, as in the lists of single classes, is
-    ignored, as are blank lines. Where the images are known, an id may contain blanks and stand with
-    the suffix of its file.
-
-    Args:
-        path: List file.
-        names: File name of each image id, from :func:`list_images`.
-
-    Raises:
-        FileNotFoundError: ``path`` does not exist.
-        ValueError: A line is not of this form or fits two images, an id contains a path separator,
-            or an id occurs twice; names the file and the line.
-    """
-    ids: list[str] = []
-    first_line: dict[str, int] = {}
-    for number, line in enumerate(read_text(path, 'image set').splitlines(), start=1):
-        if not line.strip():
-            continue
-        image_id = _image_id(line, names, f'{path}: line {number}')
-        if '/' in image_id or '\\' in image_id or image_id in ('.', '..'):
-            raise ValueError(
-                f'{path}: line {number} must be the bare id of an image, without '
-                f'folders, got {image_id!r}'
-            )
-        if image_id in first_line:
-            raise ValueError(
-                f'{path}: the id {image_id} is in line {first_line[image_id]} and '
-                f'again in line {number}; keep one'
-            )
-        first_line[image_id] = number
-        ids.append(image_id)
-    return ids
-
-
-def list_images(folder: str) -> dict[str, str]:
-    """List an image folder as a dict from image id to file name.
-
-    Raises:
-        FileNotFoundError: ``folder`` does not exist.
-        ValueError: Two files have the same id.
-    """
-    if not fileio.isdir(folder):
-        raise FileNotFoundError(f'{folder}: no such image folder; check data_root')
-    names: dict[str, str] = {}
-    for name in fileio.list_dir_or_file(folder, list_dir=False):
-        path = PurePath(name)
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        if path.stem in names:
-            raise ValueError(
-                f'{folder}: {names[path.stem]} and {name} have the same id; rename or remove one'
-            )
-        names[path.stem] = name
-    return names
 
 
 def parse_xml(content: bytes, path: str) -> Element:
@@ -220,15 +135,35 @@ def largest_areas(objects: Iterable[VocObject]) -> dict[str, float]:
     return largest
 
 
-def check_names(path: str, objects: Iterable[VocObject], classes: Iterable[str]) -> None:
-    """Refuse objects of a class that is not configured.
+def voc_labels(
+    objects: Sequence[VocObject],
+    index_of: Mapping[str, int],
+    difficult: str,
+) -> dict[str, list]:
+    """Turn the objects of one image into its labels.
 
-    Raises:
-        ValueError: Names the file and the classes.
+    Args:
+        objects: Objects of the image.
+        index_of: Index of each class name.
+        difficult: Policy for classes with difficult objects only; see ``VocMultiLabel``.
+
+    Returns:
+        ``gt_label``, sorted; ``areas``, parallel to it, in square pixels; ``gt_ignore``, sorted,
+        if there is any; ``gt_label_difficult``, sorted, the classes with a difficult object, as
+        MMPretrain's VOC metrics expect it. The area is that of the largest object of the class
+        that is not difficult, or of its largest difficult one if it has no other.
     """
-    unknown = sorted({item.name for item in objects} - set(classes))
-    if unknown:
-        raise ValueError(
-            f'{path}: objects of the classes {unknown}, which are not configured; '
-            'correct the file or set metainfo=dict(classes=...)'
-        )
+    areas = largest_areas(item for item in objects if not item.difficult)
+    of_difficult = largest_areas(item for item in objects if item.difficult)
+    only_difficult = {name: area for name, area in of_difficult.items() if name not in areas}
+    if difficult == 'positive':
+        areas |= only_difficult
+    names = sorted(areas, key=index_of.__getitem__)
+    labels: dict[str, list] = dict(
+        gt_label=[index_of[name] for name in names],
+        areas=[areas[name] for name in names],
+        gt_label_difficult=sorted(index_of[name] for name in of_difficult),
+    )
+    if difficult == 'ignore' and only_difficult:
+        labels['gt_ignore'] = sorted(index_of[name] for name in only_difficult)
+    return labels

@@ -12,7 +12,7 @@ from torch import nn
 
 from mmmsf.evaluation.rows import sample_name, sample_target
 from mmmsf.models.heads.contract import head_num_classes
-from mmmsf.models.losses import AsymmetricLoss, MaskedLoss, elementwise_fault
+from mmmsf.models.losses import MaskedLoss, MultiLabelLoss, elementwise_fault
 from mmmsf.models.losses.reduction import UNKNOWN, is_target
 from mmmsf.models.mixing import MaskedMixing
 from mmmsf.registry import HOOKS
@@ -37,7 +37,7 @@ def mask_head(head: nn.Module, num_classes: int) -> str | None:
     loss = getattr(head, 'loss_module', None)
     if not isinstance(loss, nn.Module):
         return f'{type(head).__name__} has no module `loss_module`'
-    if isinstance(loss, AsymmetricLoss | MaskedLoss):
+    if isinstance(loss, MultiLabelLoss | MaskedLoss):
         return None
     fault = elementwise_fault(loss, num_classes)
     if fault is not None:

@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmmsf.registry import MODELS
 
-from .reduction import (
-    check_class_weights,
-    check_reduction,
-    class_weights,
-    mask_loss,
-    reduce_loss,
-)
+from .base import MultiLabelLoss
+from .reduction import check_class_weights, class_weights, float_pair, mask_loss
 
 
 def _focus(probability: Tensor, gamma: float, detach: bool) -> Tensor:
@@ -68,15 +63,9 @@ def asymmetric_loss(
     Raises:
         ValueError: The shapes differ, or a weight is not given for each class.
     """
-    if pred.shape != target.shape:
-        raise ValueError(
-            '`pred` and `target` must have the same shape, got '
-            f'{tuple(pred.shape)} and {tuple(target.shape)}'
-        )
+    logits, target = float_pair(pred, target)
     check_class_weights(pred, class_weight=class_weight, pos_weight=pos_weight)
     with torch.autocast(pred.device.type, enabled=False):
-        logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
-        target = target.to(logits.dtype)
         # Beyond this bound a probability is 0 or 1. Clamping sets its slope to 0 there: a large
         # loss times the slope of the focus would be infinity times 0.
         bound = -math.log(torch.finfo(logits.dtype).tiny)
@@ -99,7 +88,7 @@ def asymmetric_loss(
 
 
 @MODELS.register_module()
-class AsymmetricLoss(nn.Module):
+class AsymmetricLoss(MultiLabelLoss):
     """Asymmetric loss; see :func:`asymmetric_loss` for the formula and the source.
 
     MMPretrain's heads pass ``avg_factor`` = batch size, so in training the loss
@@ -140,7 +129,7 @@ class AsymmetricLoss(nn.Module):
         use_sigmoid: bool = True,
         eps: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(reduction, loss_weight)
         clip = clip or 0.0
         if gamma_pos < 0 or gamma_neg < 0:
             raise ValueError(
@@ -158,7 +147,6 @@ class AsymmetricLoss(nn.Module):
                 'logits, which need no lower bound',
                 stacklevel=2,
             )
-        check_reduction(reduction)
         self.class_weight: Tensor | None
         self.pos_weight: Tensor | None
         for name, values in (('class_weight', class_weight), ('pos_weight', pos_weight)):
@@ -167,30 +155,10 @@ class AsymmetricLoss(nn.Module):
         self.gamma_neg = gamma_neg
         self.clip = clip
         self.detach_focus = detach_focus
-        self.reduction = reduction
-        self.loss_weight = loss_weight
 
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            pred: Logits (B, K).
-            target: Targets (B, K): 0 to 1, or -1 for unknown.
-            weight: One weight per image (B,), or per element (B, K).
-            avg_factor: Divisor that replaces the number of elements.
-            reduction_override: Reduction used instead of ``reduction``.
-
-        Returns:
-            A scalar, or (B, K) with reduction ``'none'``.
-        """
-        loss = asymmetric_loss(
+    def elementwise(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss (B, K) of each element."""
+        return asymmetric_loss(
             pred,
             target,
             self.gamma_pos,
@@ -199,7 +167,4 @@ class AsymmetricLoss(nn.Module):
             self.detach_focus,
             self.class_weight,
             self.pos_weight,
-        )
-        return self.loss_weight * reduce_loss(
-            loss, weight, reduction_override or self.reduction, avg_factor
         )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmmsf.registry import MODELS
 
-from .asymmetric_loss import AsymmetricLoss, asymmetric_loss, reduce_loss
+from .asymmetric_loss import AsymmetricLoss
 
 # Change of the first two Taylor coefficients of the positives (1 and 1/2) in the authors' code.
 AUTHORS_COEFFICIENTS = (-1.0, 1.25)
@@ -88,18 +88,8 @@ class PolynomialLoss(AsymmetricLoss):
         )
         self.coefficients = tuple(coefficients)
 
-    def forward(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        avg_factor: float | None = None,
-        reduction_override: str | None = None,
-    ) -> Tensor:
-        """Compute the loss; arguments and result as in :meth:`AsymmetricLoss.forward`."""
-        loss = asymmetric_loss(
-            pred, target, self.gamma_pos, self.gamma_neg, self.clip, self.detach_focus
-        ) + positive_polynomial(pred, target, self.coefficients, self.gamma_pos, self.detach_focus)
-        return self.loss_weight * reduce_loss(
-            loss, weight, reduction_override or self.reduction, avg_factor
+    def elementwise(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss (B, K) of each element."""
+        return super().elementwise(pred, target) + positive_polynomial(
+            pred, target, self.coefficients, self.gamma_pos, self.detach_focus
         )

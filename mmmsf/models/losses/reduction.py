@@ -43,6 +43,21 @@ def class_weights(name: str, values: Sequence[float] | None) -> Tensor | None:
     return weights
 
 
+def float_pair(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits and targets in one type, float32 or wider.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if pred.shape != target.shape:
+        raise ValueError(
+            '`pred` and `target` must have the same shape, got '
+            f'{tuple(pred.shape)} and {tuple(target.shape)}'
+        )
+    logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
+    return logits, target.to(logits.dtype)
+
+
 def check_class_weights(pred: Tensor, **weights: Tensor | None) -> None:
     """Raise ValueError unless each of ``weights`` is None or has K entries for logits (..., K)."""
     for name, values in weights.items():

@@ -96,8 +96,25 @@ def test_another_order_of_the_classes_needs_no_other_file(load, parsed, tmp_path
     cached = load(classes=order)
     assert len(parsed) == len(cache_files(tmp_path)) == 1
     assert items_of(cached) == items_of(load(classes=order, cache_dir=None))
-    with pytest.raises(ValueError, match=r'missing from the file: \[.class 7.\]'):
+    with pytest.raises(ValueError, match=r"must name classes of the file, got 'class 7'"):
         load(classes=['class 9', 'class 2', 'class 7'])
+
+
+def test_a_cached_file_serves_other_classes_and_its_unknowns(load, parsed, tmp_path):
+    content = make_content()
+    for image in content['images']:
+        image['neg_category_ids'] = []
+    content['images'][0]['neg_category_ids'] = [
+        k
+        for k in (9, 2, 5)
+        if not any(a['image_id'] == 0 and a['category_id'] == k for a in content['annotations'])
+    ]
+    load(content)
+    some = dict(classes=['x', 'class 9'], rename_classes={'class 2': 'x', 'class 5': 'x'})
+    cached = load(**some)
+    assert len(parsed) == len(cache_files(tmp_path)) == 1
+    assert items_of(cached) == items_of(load(**some, cache_dir=None))
+    assert any(cached.get_data_info(i).get('gt_ignore') for i in range(len(cached)))
 
 
 def test_unsound_content_is_refused_every_time(load, tmp_path):
@@ -169,6 +186,8 @@ def test_a_file_with_pickles_runs_no_code(tmp_path):
         ('areas', np.array([1.0]), 'areas must be parallel'),
         ('areas', np.array([1, 2]), 'areas must be one row of float64, got int64'),
         ('classes', None, r"\['classes'\] are missing"),
+        ('listed', np.array([3], np.int32), 'listed_ends must rise from 0 to 1'),
+        ('partial', np.array([True]), 'listed_ends and partial must be parallel'),
     ],
 )
 def test_arrays_that_do_not_fit(name, value, message):
@@ -180,6 +199,12 @@ def test_arrays_that_do_not_fit(name, value, message):
         del arrays[name]
     with pytest.raises(ValueError, match=message):
         LabelTable.from_arrays(arrays)
+
+
+def test_images_without_any_label_are_cached(load, parsed):
+    """For later starts, as those with labels are."""
+    content = dict(make_content(), annotations=[])
+    assert items_of(load(content)) == items_of(load()) and len(parsed) == 1
 
 
 def test_folder_that_cannot_be_made_is_logged_once(load, tmp_path, capture_log):

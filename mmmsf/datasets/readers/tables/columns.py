@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmmsf.datasets.readers.image_sets import IMAGE_SUFFIXES
+
 from .cells import flag_of
 from .column_names import (
     CHOICE,
@@ -16,7 +18,7 @@ from .column_names import (
     plain_name,
 )
 from .options import TableOptions
-from .text import IMAGE_SUFFIXES, TextTable
+from .text import TextTable
 
 VIA = ('file_attributes', 'region_attributes')
 
