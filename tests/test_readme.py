@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from mmmsf.apis import MultiLabelInferencer, OnnxClassifier
+from mmmsf.checkpoint.thresholds import read_thresholds
 from mmmsf.evaluation import Predictions
 
 pytest.importorskip('onnxruntime')
@@ -88,6 +89,13 @@ def test_scores_and_pictures_are_there(folder: Path) -> None:
     assert all(len(box) == 4 for box in lines[attended]['boxes'])
     with Image.open(pictures[attended]) as picture:
         assert picture.width > 200  # the image and panels for three scales
+
+
+@pytest.mark.slow
+def test_the_thresholds_of_the_training_are_replaced(folder: Path) -> None:
+    """On the same images, but at their test scores, with another batch and folded norms."""
+    trained, tuned = (read_thresholds(folder / name) for name in ('epoch_10.pth', 'tuned.pth'))
+    assert tuned == pytest.approx(trained, abs=1e-4)
 
 
 @pytest.mark.slow

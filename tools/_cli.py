@@ -5,8 +5,11 @@ import it at the top level.
 """
 
 import argparse
+import contextlib
+import io
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mmengine.config import DictAction
@@ -68,10 +71,48 @@ def fast_options(args: argparse.Namespace) -> dict[str, bool]:
     return {name: getattr(args, name) for name in ('fold', 'channels_last', 'amp', 'compile')}
 
 
-def harden() -> None:
-    """Refuse checkpoints that run code when they are loaded, in this process and its children."""
+def add_verbose_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option for everything on the console that else only the log file has."""
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='also show the environment, the config, the hooks and the options of every parameter, '
+        'which the log file has in any case, and what other packages say when they are imported',
+    )
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Drop two notes on parts of MMCV and MMPretrain that nothing here uses.
+
+    MMCV warns in its version without compiled operators, MMPretrain prints where another
+    package of its maintainers is missing. All else that the block prints or warns of is shown.
+    """
+    printed = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+            warnings.filterwarnings(
+                'ignore',
+                'Fail to import ``MultiScaleDeformableAttention``',
+                UserWarning,
+                r'mmcv\.cnn\.bricks\.transformer',
+            )
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            if line != 'Could not import OneDL':
+                print(line)
+
+
+def harden(verbose: bool = False) -> None:
+    """Refuse checkpoints that run code when they are loaded, in this process and its children.
+
+    Args:
+        verbose: Show all that other packages say when they are imported.
+    """
     os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
-    from mmmsf.checkpoint import secure_checkpoint_loading
+    with contextlib.nullcontext() if verbose else quiet_imports():
+        from mmmsf.checkpoint import secure_checkpoint_loading
 
     secure_checkpoint_loading()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from _cli import (
     add_common_arguments,
     add_fast_arguments,
+    add_verbose_argument,
     fast_options,
     harden,
     load_config,
@@ -45,12 +46,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--thresholds',
-        action='store_true',
-        help="also decide by the checkpoint's own class thresholds (written by "
-        'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the '
-        'labels of --show-dir and of the contact sheet',
+        action=argparse.BooleanOptionalAction,
+        help="also decide by the checkpoint's own class thresholds (written by tools/train.py and "
+        'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the labels of '
+        '--show-dir, of the contact sheet and of --out FILE.pkl (default: where it has any)',
     )
     add_fast_arguments(parser)
+    add_verbose_argument(parser)
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.out is not None and Path(args.out).suffix not in OUT_SUFFIXES:
@@ -58,12 +60,14 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def _thresholds(checkpoint: str) -> list[float]:
-    """Read the class thresholds of a checkpoint, or exit with the reason."""
-    from mmmsf.checkpoint.thresholds import read_thresholds
+def _thresholds(checkpoint: str, wanted: bool | None) -> list[float] | None:
+    """Read the class thresholds of a checkpoint, by default if any, or exit with the reason."""
+    from mmmsf.checkpoint.thresholds import find_thresholds, read_thresholds
 
+    if wanted is False:
+        return None
     try:
-        return read_thresholds(checkpoint)
+        return read_thresholds(checkpoint) if wanted else find_thresholds(checkpoint)
     except (OSError, ValueError) as error:
         raise SystemExit(f'--thresholds: {error}') from error
 
@@ -125,10 +129,11 @@ def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
 
 
 def test(args: argparse.Namespace) -> None:
-    harden()
+    harden(args.verbose)
 
     import mmmsf  # noqa: F401  checks the frameworks and declares the registries
     from mmmsf.engine import launch
+    from mmmsf.engine.console import announce
     from mmmsf.engine.evaluation_run import check_test_run, use_thresholds
 
     launch.set_local_rank(args.local_rank)
@@ -137,12 +142,17 @@ def test(args: argparse.Namespace) -> None:
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SystemExit(f'--out {args.out}: {error}') from error
-    class_thr = _thresholds(args.checkpoint) if args.thresholds else None
-    runner = launch.build_runner(_config(args))
+    class_thr = _thresholds(args.checkpoint, args.thresholds)
+    runner = launch.build_runner(_config(args), args.verbose)
+    announce(runner, f'Test {args.checkpoint} with {args.config}')
     try:
         check_test_run(runner, args.checkpoint)
         if class_thr is not None:
             use_thresholds(runner, class_thr)
+            runner.logger.info(
+                "Labels and the row `tuned` by the checkpoint's own thresholds; on the images that "
+                'these were tuned on, that row is too high'
+            )
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing tested: {error}') from error
     _keep_predictions(runner, args.out)

@@ -2,7 +2,13 @@
 
 import argparse
 
-from _cli import add_common_arguments, harden, load_config, run_recorded
+from _cli import (
+    add_common_arguments,
+    add_verbose_argument,
+    harden,
+    load_config,
+    run_recorded,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,21 +35,28 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by actual / base batch size',
     )
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument(
+        '--no-tune',
+        action='store_true',
+        help='store no thresholds tuned on the validation images in the checkpoints',
+    )
     parser.add_argument('--seed', type=int, help='seed of all random numbers')
     parser.add_argument(
         '--deterministic',
         action='store_true',
         help='same seed, same weights, at some cost in speed',
     )
+    add_verbose_argument(parser)
     add_common_arguments(parser)
     return parser.parse_args()
 
 
 def train(args: argparse.Namespace) -> None:
-    harden()
+    harden(args.verbose)
 
     import mmmsf  # noqa: F401  checks the frameworks and declares the registries
     from mmmsf.engine import launch
+    from mmmsf.engine.console import announce
 
     launch.set_local_rank(args.local_rank)
     cfg = load_config(args.config)
@@ -52,6 +65,8 @@ def train(args: argparse.Namespace) -> None:
         cfg.merge_from_dict(args.cfg_options)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.no_tune:
+        launch.set_no_tune(cfg)
     if args.amp:
         launch.set_amp(cfg)
     if args.compile:
@@ -71,7 +86,9 @@ def train(args: argparse.Namespace) -> None:
     launch.set_optimizer_defaults(cfg)
     launch.set_train_loop(cfg)
     launch.prepare_distributed(cfg, args.launcher)
-    launch.build_runner(cfg).train()
+    runner = launch.build_runner(cfg, args.verbose)
+    announce(runner, f'Train {args.config}')
+    runner.train()
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     non_finite=dict(type='mmmsf.NonFiniteLossHook'),
     targets=dict(type='mmmsf.TargetCheckHook'),
-    loss_epoch=dict(type='mmmsf.LossEpochHook'))
+    loss_epoch=dict(type='mmmsf.LossEpochHook'),
+    summary=dict(type='mmmsf.RunSummaryHook'),
+    thresholds=dict(type='mmmsf.TuneThresholdsHook'))
 
 custom_hooks = [
     dict(type='mmmsf.ClassCheckHook'),

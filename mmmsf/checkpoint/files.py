@@ -105,13 +105,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return {**checkpoint, 'meta': dict(meta)}
 
 
-def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
+def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any], shared: bool = True) -> None:
     """Write a checkpoint atomically.
 
     Args:
         path: Target; ``.safetensors`` keeps ``state_dict`` and ``meta`` (as JSON, so numbers,
             strings, lists and dicts only), any other suffix keeps every entry.
         checkpoint: Dict with ``state_dict`` and, optionally, ``meta``.
+        shared: Other processes may write the file too, see
+            :func:`mmmsf.utils.atomic_file.atomic_file`.
 
     Raises:
         OSError: The file cannot be written; an earlier one of that name is unchanged.
@@ -124,8 +126,8 @@ def write_checkpoint(path: str | Path, checkpoint: Mapping[str, Any]) -> None:
             name: value.detach().cpu().contiguous().clone()
             for name, value in checkpoint['state_dict'].items()
         }
-        with atomic_file(path, shared=True) as partial:
+        with atomic_file(path, shared) as partial:
             save_file(state, partial, header)
     else:
-        with atomic_file(path, shared=True) as partial:
+        with atomic_file(path, shared) as partial:
             torch.save(dict(checkpoint), partial)

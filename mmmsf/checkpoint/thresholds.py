@@ -41,18 +41,16 @@ def store_thresholds(
     write_checkpoint(out, {**found, 'meta': meta})
 
 
-def read_thresholds(checkpoint: str | Path) -> list[float]:
-    """Read the class thresholds of a checkpoint.
+def find_thresholds(checkpoint: str | Path) -> list[float] | None:
+    """Read the class thresholds of a checkpoint; None where it has none.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: It cannot be read or has no valid thresholds.
+        ValueError: It cannot be read, or its thresholds are not valid.
     """
     stored = read_checkpoint(checkpoint)['meta'].get('thresholds')
     if stored is None:
-        raise ValueError(
-            f'{checkpoint} carries no thresholds; make some with tools/analysis/tune_thresholds.py'
-        )
+        return None
     try:
         values = np.asarray(stored, np.float64)
     except (TypeError, ValueError):
@@ -62,3 +60,17 @@ def read_thresholds(checkpoint: str | Path) -> list[float]:
             f'the thresholds in {checkpoint} must be a list of finite numbers, got {stored!r:.200}'
         )
     return values.tolist()
+
+
+def read_thresholds(checkpoint: str | Path) -> list[float]:
+    """Read the class thresholds of a checkpoint, as :func:`find_thresholds`, or raise.
+
+    Raises:
+        ValueError: It has none.
+    """
+    found = find_thresholds(checkpoint)
+    if found is None:
+        raise ValueError(
+            f'{checkpoint} carries no thresholds; make some with tools/analysis/tune_thresholds.py'
+        )
+    return found

@@ -10,8 +10,10 @@ from .hooks import (
     LossEpochHook,
     NonFiniteLossHook,
     ReportHook,
+    RunSummaryHook,
     TargetCheckHook,
     TransferHook,
+    TuneThresholdsHook,
 )
 from .optim_wrapper import CpuAmpOptimWrapper, build_amp_optim_wrapper
 from .resume import (
@@ -37,9 +39,11 @@ __all__ = [
     'OneCycleLR',
     'ReportHook',
     'ResumableTrainLoop',
+    'RunSummaryHook',
     'SeededBatchSampler',
     'SeededDataset',
     'TargetCheckHook',
     'TransferHook',
+    'TuneThresholdsHook',
     'build_amp_optim_wrapper',
 ]

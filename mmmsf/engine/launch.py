@@ -10,6 +10,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed
 
+from .console import QuietRunner
 from .resume.find_checkpoint import TEMPLATES, checkpoint_fault, find_checkpoint
 
 DATALOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -89,6 +90,13 @@ def set_compile(cfg: Config) -> None:
         cfg.custom_hooks = [*hooks, dict(type='mmmsf.CompileHook')]
 
 
+def set_no_tune(cfg: Config) -> None:
+    """Disable the config's TuneThresholdsHook."""
+    for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]:
+        if hook is not None and hook.get('type') == 'mmmsf.TuneThresholdsHook':
+            hook.enabled = False
+
+
 def set_fast_forward(cfg: Config, **options: bool) -> None:
     """Test with a prepared copy of the network; see :class:`mmmsf.engine.FastOptions`."""
     hook = dict(type='mmmsf.FastForwardHook', **options)
@@ -122,8 +130,14 @@ def prepare_distributed(cfg: Config, launcher: str) -> None:
     cfg.model_wrapper_cfg = {**defaults, **cfg.get('model_wrapper_cfg', {}), 'device_ids': None}
 
 
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner that the config names, by default MMEngine's, with the losses' hooks."""
+def build_runner(cfg: Config, verbose: bool = False) -> Runner:
+    """Build the runner that the config names, by default MMEngine's, with the losses' hooks.
+
+    Args:
+        cfg: Config of the run.
+        verbose: Show on the console all that the log file has; see :mod:`mmmsf.engine.console`.
+            A runner that the config names shows it in any case.
+    """
     hooks = dict(
         targets=dict(type='mmmsf.TargetCheckHook'), loss_epoch=dict(type='mmmsf.LossEpochHook')
     )
@@ -131,7 +145,9 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.get('randomness', {}).get('deterministic'):
         # cuBLAS is deterministic only with a workspace of fixed size; torch checks for it.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return (Runner if verbose else QuietRunner).from_cfg(cfg)
 
 
 def set_local_rank(local_rank: int) -> None:

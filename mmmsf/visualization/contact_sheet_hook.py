@@ -4,26 +4,33 @@ from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from mmmsf.datasets.transforms import decode_image
+from mmmsf.engine.hooks.tune_thresholds_hook import tuned_thresholds
 from mmmsf.evaluation.rows import sample_target
 from mmmsf.registry import HOOKS
 
 from .contact_sheet import Tile, draw_contact_sheet, draw_tile
 
 
-def make_tile(sample: DataSample, classes: Sequence[str]) -> Tile:
+def make_tile(
+    sample: DataSample, classes: Sequence[str], thresholds: NDArray[np.floating] | None = None
+) -> Tile:
     """Read a sample's image and sort its labels into right, missed and false ones.
 
     Args:
-        sample: Prediction with ``img_path``, ``pred_label``, and ``gt_score`` (K,) of 1, 0 or -1
-            (neither right nor wrong) or ``gt_label`` (class indices).
+        sample: Prediction with ``img_path``, ``pred_label`` (with ``thresholds`` ``pred_score``
+            (K,) in its place), and ``gt_score`` (K,) of 1, 0 or -1 (neither right nor wrong) or
+            ``gt_label`` (class indices).
         classes: K class names.
+        thresholds: (K,), by which to decide in place of ``pred_label``; None for none.
 
     Returns:
         The tile to draw.
@@ -33,7 +40,10 @@ def make_tile(sample: DataSample, classes: Sequence[str]) -> Tile:
     """
     path = sample.img_path
     truth = sample_target(sample, len(classes), path).tolist()
-    predicted = set(sample.pred_label.cpu().tolist())
+    if thresholds is None:
+        predicted = set(sample.pred_label.cpu().tolist())
+    else:
+        predicted = set(np.flatnonzero(sample.pred_score.cpu().numpy() >= thresholds).tolist())
     return Tile(
         image=decode_image(Path(path).read_bytes(), str(path))[..., ::-1],
         title=Path(path).name,
@@ -49,7 +59,9 @@ class ContactSheetHook(Hook):
 
     After each validation and test, ``<work_dir>/val/contact_sheet.png`` (or ``test``) shows
     ``num_images`` images spread evenly over the set. In a distributed run the main process draws
-    images of its own share.
+    images of its own share. After a validation the labels are those at the thresholds that
+    :class:`mmmsf.engine.TuneThresholdsHook` has just tuned on it, where there are any; else, and
+    in tests, those that the head predicts.
 
     Args:
         num_images: Number of images on the sheet; 0 draws none.
@@ -71,7 +83,7 @@ class ContactSheetHook(Hook):
         self.num_images = num_images
         self.columns = columns
         self.show_dir = show_dir
-        self._tiles: list[Tile] = []
+        self._samples: list[DataSample] = []
         self._seen = 0
 
     def _classes(self, loader: DataLoader, sample: DataSample) -> Sequence[str]:
@@ -85,28 +97,36 @@ class ContactSheetHook(Hook):
         step = max(1, share // max(self.num_images, 1))
         for sample in outputs:
             on_sheet = (
-                is_main_process() and self._seen % step == 0 and len(self._tiles) < self.num_images
+                is_main_process()
+                and self._seen % step == 0
+                and len(self._samples) < self.num_images
             )
             self._seen += 1
-            if not on_sheet and show_dir is None:
-                continue
-            tile = make_tile(sample, self._classes(loader, sample))
             if on_sheet:
-                self._tiles.append(tile)
+                self._samples.append(sample)
             if show_dir is not None:
+                tile = make_tile(sample, self._classes(loader, sample))
                 Path(show_dir).mkdir(parents=True, exist_ok=True)
                 draw_tile(tile).save(Path(show_dir) / f'{sample.sample_idx:06d}_{tile.title}.png')
 
-    def _write(self, runner: Runner, mode: str) -> None:
-        if self._tiles:
+    def _write(
+        self,
+        runner: Runner,
+        mode: str,
+        loader: DataLoader,
+        thresholds: NDArray[np.floating] | None = None,
+    ) -> None:
+        tiles = [make_tile(x, self._classes(loader, x), thresholds) for x in self._samples]
+        if tiles:
             path = Path(runner.work_dir) / mode / 'contact_sheet.png'
             path.parent.mkdir(parents=True, exist_ok=True)
-            draw_contact_sheet(self._tiles, self.columns).save(path)
+            draw_contact_sheet(tiles, self.columns).save(path)
+            tuned = '' if thresholds is None else ' at the tuned thresholds'
             runner.logger.info(
-                'Images with their labels (green: right, orange: missed, red: false) written to '
-                f'{path}'
+                f'Images with their labels{tuned} (green: right, orange: missed, red: false) '
+                f'written to {path}'
             )
-        self._tiles, self._seen = [], 0
+        self._samples, self._seen = [], 0
 
     def after_val_iter(
         self,
@@ -130,8 +150,8 @@ class ContactSheetHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Draw the validation sheet."""
-        self._write(runner, 'val')
+        self._write(runner, 'val', runner.val_dataloader, tuned_thresholds(runner))
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Draw the test sheet."""
-        self._write(runner, 'test')
+        self._write(runner, 'test', runner.test_dataloader)

@@ -188,6 +188,25 @@ def test_default_tta_averages_the_image_and_its_mirror_image() -> None:
     assert merged.pred_label.tolist() == [0]
 
 
+@pytest.mark.parametrize('verbose', [False, True])
+def test_the_console_is_quiet_unless_verbose(
+    verbose: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_cfg = classmethod(lambda cls, cfg: cls)
+    monkeypatch.setattr(launch.Runner, 'from_cfg', from_cfg)
+    runner = launch.build_runner(Config(dict()), verbose)
+    assert runner is (launch.Runner if verbose else launch.QuietRunner)
+
+
+def test_no_tune_finds_the_hook_in_both_places() -> None:
+    hook = dict(type='mmmsf.TuneThresholdsHook')
+    cfg = Config(dict(default_hooks=dict(a=hook, timer=None), custom_hooks=[dict(type='X'), hook]))
+    launch.set_no_tune(cfg)
+    assert cfg.default_hooks.a.enabled is False and cfg.custom_hooks[1].enabled is False
+    assert 'enabled' not in cfg.custom_hooks[0]
+    launch.set_no_tune(Config(dict()))
+
+
 def test_every_run_has_the_hooks_of_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(launch.Runner, 'from_cfg', lambda cfg: seen.append(cfg.default_hooks))

@@ -50,5 +50,6 @@ def state_of(path: Path) -> dict[str, Any]:
         for key, value in hub['runtime_info'].items()
         if key not in ('cfg', 'experiment_name', *CLOCKS)
     }
-    meta = {key: checkpoint['meta'][key] for key in ('epoch', 'iter', 'seed')}
+    keys = ('epoch', 'iter', 'seed', 'thresholds')
+    meta = {key: checkpoint['meta'].get(key) for key in keys}
     return {**checkpoint, 'meta': meta, 'message_hub': dict(log_scalars=scalars, runtime_info=info)}

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 from mmmsf.checkpoint.files import read_checkpoint
+from mmmsf.checkpoint.thresholds import read_thresholds
 from mmmsf.evaluation import Predictions
+from mmmsf.evaluation.tuning import threshold_table, tune_frequent_classes
 from tests.helpers.checkpoint_state import assert_same, state_of
 from tests.helpers.run_tool import run_tool
 from tests.helpers.tiny_training import CONFIG, NUM_VAL, ROOT, TINY, run
@@ -29,7 +32,8 @@ def run_here(folder: Path, tool: str, *arguments: str, options: list[str] = TINY
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished training of two epochs in ``full``."""
     folder = tmp_path_factory.mktemp('tools')
-    run_here(folder, 'train.py', '--work-dir', 'full', options=WITH_AVERAGE)
+    shown = run_here(folder, 'train.py', '--work-dir', 'full', options=WITH_AVERAGE)
+    (folder / 'console.txt').write_text(shown)
     return folder
 
 
@@ -43,6 +47,35 @@ def tested(folder: Path) -> Path:
 
 def metrics_of(folder: Path, run_dir: str, split: str) -> dict[str, float]:
     return json.loads((folder / run_dir / split / 'metrics.json').read_text())
+
+
+PAGES = ('System environment:', 'Config:', 'Hooks will be executed', 'paramwise_options')
+
+
+def test_the_console_says_what_runs_and_the_log_file_says_all(folder: Path) -> None:
+    shown = (folder / 'console.txt').read_text().splitlines()
+    lines = [line.split(' - ')[-1] for line in shown]
+    assert re.fullmatch(rf'Train {CONFIG} on \S+; work dir \S+/full, log in \d+_\d+', lines[0])
+    assert f'Data: 48 images to train (ScaledDigits), {NUM_VAL} to validate' in '\n'.join(lines)
+    assert sum(line.startswith('Epoch(train)') for line in lines) == 6
+    (log,) = (folder / 'full').glob('*/*.log')
+    written = log.read_text()
+    for page in PAGES:
+        assert page in written and page not in '\n'.join(lines), page
+    missing = [line for line in lines if line not in written and 'ETA:' not in line]  # a bar
+    assert not missing, missing
+    assert not [line for line in shown if 'WARNING' in line]
+
+
+def test_thresholds_of_the_last_validation_are_in_the_last_checkpoint(folder: Path) -> None:
+    data = Predictions.load(folder / 'full/val/predictions.npz')
+    by_hand = tune_frequent_classes(data.scores, data.targets).values
+    assert (by_hand != 0.5).any() and (by_hand == 0.5).any()  # frequent and rare classes
+    assert read_thresholds(folder / 'full/epoch_2.pth') == by_hand.tolist()
+    table = threshold_table(data.scores, data.targets, {'tuned on these images': by_hand})
+    assert table.splitlines()[-1] in (folder / 'console.txt').read_text()
+    (best,) = (folder / 'full').glob('best_*.pth')
+    assert len(read_thresholds(best)) == 10
 
 
 def test_training_leaves_tables_pictures_and_checkpoints(folder: Path) -> None:
@@ -68,6 +101,7 @@ def test_testing_writes_what_was_asked_for(tested: Path) -> None:
     assert predictions.scores.shape == (NUM_VAL, 10)
     assert len(list((tested / 'shown').iterdir())) == NUM_VAL
     assert (tested / 'tested/test/contact_sheet.png').exists()
+    assert 'CF1_tuned' in metrics_of(tested, 'tested', 'test')
 
 
 def test_a_resumed_run_ends_like_one_that_was_not_stopped(folder: Path) -> None:
@@ -86,8 +120,10 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(folder: Path) -> None:
 
 def test_other_outputs_and_tta(tested: Path) -> None:
     arguments = ['full/epoch_2.pth', '--work-dir', 'tta', '--out', 'metrics.json', '--tta']
-    run_here(tested, 'test.py', *arguments)
+    shown = run_here(tested, 'test.py', *arguments, '--no-thresholds', '--verbose')
+    assert all(page in shown for page in PAGES[:3])
     averaged = json.loads((tested / 'metrics.json').read_text())
+    assert 'multi-label/CF1_tuned' not in averaged
     assert averaged['multi-label/mAP'] != metrics_of(tested, 'tested', 'test')['mAP']
 
 

@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 from PIL import Image
 
+from mmmsf.engine import TuneThresholdsHook
 from mmmsf.visualization import ContactSheetHook
 from mmmsf.visualization.contact_sheet_hook import make_tile
 
@@ -47,6 +48,7 @@ def make_runner(tmp_path: Path, samples: list[DataSample]) -> Any:
     )
     return SimpleNamespace(
         work_dir=str(tmp_path),
+        hooks=[],
         logger=MMLogger.get_current_instance(),
         val_dataloader=loader,
         test_dataloader=loader,
@@ -69,6 +71,30 @@ def test_sheet_is_spread_over_the_set_and_starts_anew(
         hook.after_val_epoch(runner)
     assert drawn == [['0.png', '2.png', '4.png', '6.png', '8.png']] * 2
     assert (tmp_path / 'val/contact_sheet.png').exists()
+
+
+def test_tuned_thresholds_decide_after_a_validation_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = make_sample(tmp_path / 'a.png', 0).set_pred_score(
+        torch.tensor([0.6, 0.4, 0.4, 0.9, 0.9])
+    )
+    runner, hook = make_runner(tmp_path, [sample]), ContactSheetHook()
+    tuned = TuneThresholdsHook()
+    tuned.values = np.array([0.7, 0.4, 0.5, 0.8, 0.5], np.float32)
+    runner.hooks = [tuned]
+    drawn: list[tuple[list[str], ...]] = []
+    monkeypatch.setattr(
+        'mmmsf.visualization.contact_sheet_hook.draw_contact_sheet',
+        lambda tiles, columns: (
+            drawn.extend((t.right, t.missed, t.false) for t in tiles) or Image.new('RGB', (1, 1))
+        ),
+    )
+    hook.after_val_iter(runner, 0, None, [sample])
+    hook.after_val_epoch(runner)
+    hook.after_test_iter(runner, 0, None, [sample])
+    hook.after_test_epoch(runner)
+    assert drawn == [(['b'], ['a'], ['d']), (['a'], ['b'], ['c'])]
 
 
 def test_show_dir_gets_every_test_image(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 PREDICTIONS.npz is the output of ``tools/test.py CONFIG CKPT --out PREDICTIONS.npz``. The printed
 metrics are of thresholds tuned on one part of the images and measured on the rest; the stored
-thresholds are tuned on all images.
+thresholds are tuned on all images. They replace those that the training has stored.
 """
 
 import argparse
@@ -111,27 +111,16 @@ def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndar
     """Compute thresholds (K,), and for each class True if it reaches the objective."""
     import numpy as np
 
-    from mmmsf.evaluation.functional.threshold_search import class_thresholds, overall_threshold
+    from mmmsf.evaluation.functional.threshold_search import overall_threshold
+    from mmmsf.evaluation.tuning import tune_frequent_classes
 
     scores, targets = part
     if args.overall is None:
-        values, reached = class_thresholds(scores, targets, args.objective, args.target)
-        rare = (targets == 1).sum(axis=0) < args.min_positives
-        return np.where(rare, scores.dtype.type(0.5), values), reached & ~rare
+        return tune_frequent_classes(
+            scores, targets, args.min_positives, args.objective, args.target
+        )
     value = overall_threshold(scores, targets, args.overall)
     return np.full(scores.shape[1], value, scores.dtype), (targets == 1).any(axis=0)
-
-
-def measure(part: 'Part', thresholds: dict[str, 'np.ndarray | float']) -> str:
-    """Format a table of CP .. OF1 in percent."""
-    from mmmsf.evaluation.functional import threshold_metrics
-    from mmmsf.evaluation.tables import THRESHOLD_KEYS, format_table
-
-    rows = []
-    for name, thr in thresholds.items():
-        found = threshold_metrics(*part, thr)
-        rows.append([name, *(f'{100 * found[key]:.2f}' for key in THRESHOLD_KEYS)])
-    return format_table(['threshold', *THRESHOLD_KEYS], rows)
 
 
 def note_of(reached: bool, positives: int, least: int) -> str:
@@ -148,11 +137,12 @@ def main() -> None:
     from mmmsf.checkpoint.thresholds import store_thresholds
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.tables import format_table
+    from mmmsf.evaluation.tuning import threshold_table
 
     try:
         data = Predictions.load(args.predictions)
         fit, seen, where = split(args, data)
-        table = measure(seen, {'0.5': 0.5, 'tuned': tune(args, fit)[0]})
+        table = threshold_table(*seen, {'0.5': 0.5, 'tuned': tune(args, fit)[0]})
         values, reached = tune(args, (data.scores, data.targets))
         if args.out is not None:
             store_thresholds(args.checkpoint, args.out, values.tolist(), data.classes.tolist())

@@ -1,6 +1,7 @@
 """Cost of ``import mmmsf`` beside MMPretrain's models: ``python tools/benchmark/import_time.py``.
 
 Every round is a fresh process with ``-X importtime``; the table has the medians over the rounds.
+With ``--tools``, times until each tool prints its help and the first line of its work instead.
 """
 
 import argparse
@@ -9,6 +10,9 @@ import statistics
 import subprocess
 import sys
 from importlib import metadata
+
+from _machine import load_average
+from _tool_start import measure_tools, table
 
 MODULES = ('mmpretrain.models', 'mmmsf')
 VERSIONS = ('torch', 'mmengine', 'onedl-mmengine', 'mmpretrain', 'onedl-mmpretrain')
@@ -40,7 +44,16 @@ def versions() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description='Measure the import time of mmmsf.')
     parser.add_argument('--rounds', type=int, default=5, help='fresh processes')
+    parser.add_argument(
+        '--tools', action='store_true', help='measure the tools, on a training of seconds'
+    )
     args = parser.parse_args()
+    command = ' '.join(['python tools/benchmark/import_time.py', *sys.argv[1:]])
+    if args.tools:
+        print(f'Command: {command}; {versions()}; load average {load_average()}\n')
+        for line in table(measure_tools(args.rounds)):
+            print(line, flush=True)
+        return
     cumulative_times()  # fills the caches of the disk and of bytecode
     rounds = [cumulative_times() for _ in range(args.rounds)]
     models, own = (statistics.median(times[name] for times in rounds) for name in MODULES)

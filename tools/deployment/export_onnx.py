@@ -5,12 +5,17 @@ normalisation and sigmoid. ``mmmsf/deploy/onnx_classifier.py`` runs it without t
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from _cli import harden
+
+# A note of onnxscript, as a warning, on nodes that it leaves as they are.
+_FOLDING = 'onnxscript.optimizer._constant_folding'
+_SKIPPED = 'Skipping constant folding for op'
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,6 +61,7 @@ def main() -> None:
     from mmmsf.checkpoint.loading import load_model
     from mmmsf.deploy.export import export_onnx
 
+    logging.getLogger(_FOLDING).addFilter(lambda x: not str(x.msg).startswith(_SKIPPED))
     try:
         loaded = load_model(args.checkpoint, args.config, 'cpu')
         meta = export_onnx(

@@ -8,8 +8,10 @@ from .fast_forward_hook import FastForwardHook
 from .loss_epoch_hook import LossEpochHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
+from .run_summary_hook import RunSummaryHook
 from .target_check_hook import TargetCheckHook
 from .transfer_hook import TransferHook
+from .tune_thresholds_hook import TuneThresholdsHook
 
 __all__ = [
     'ChannelsLastHook',
@@ -20,6 +22,8 @@ __all__ = [
     'LossEpochHook',
     'NonFiniteLossHook',
     'ReportHook',
+    'RunSummaryHook',
     'TargetCheckHook',
     'TransferHook',
+    'TuneThresholdsHook',
 ]

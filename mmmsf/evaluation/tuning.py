@@ -1,0 +1,59 @@
+"""Thresholds of the classes that have enough positives, and a table of their effect."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .functional.precision_recall import threshold_metrics
+from .functional.threshold_search import ClassThresholds, class_thresholds
+from .functional.validation import FloatArray
+from .tables import THRESHOLD_KEYS, format_table
+
+MIN_POSITIVES = 5
+
+
+def tune_frequent_classes(
+    scores: FloatArray,
+    targets: NDArray[np.int8],
+    min_positives: int = MIN_POSITIVES,
+    objective: str = 'f1',
+    target: float | None = None,
+    default: float = 0.5,
+) -> ClassThresholds:
+    """Find the best threshold of each class that has enough positives.
+
+    Args:
+        scores: Shape (N, K).
+        targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        min_positives: A class with fewer positives keeps ``default``, since a few images do not
+            determine a threshold; its ``reached`` is False.
+        objective: See ``functional.threshold_search.class_thresholds``.
+        target: Precision or recall to reach, for these two objectives.
+        default: Threshold of the other classes.
+
+    Returns:
+        Thresholds (K,), and for each class True if it was tuned and reaches the objective.
+    """
+    values, reached = class_thresholds(scores, targets, objective, target, default)
+    rare = (targets == 1).sum(axis=0) < min_positives
+    return ClassThresholds(np.where(rare, values.dtype.type(default), values), reached & ~rare)
+
+
+def threshold_table(
+    scores: FloatArray,
+    targets: NDArray[np.int8],
+    thresholds: Mapping[str, FloatArray | float],
+) -> str:
+    """Format CP .. OF1 in percent, a row for each entry of ``thresholds``.
+
+    Args:
+        scores: Shape (N, K).
+        targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        thresholds: Name of the row -> one threshold, or K.
+    """
+    rows = []
+    for name, thr in thresholds.items():
+        found = threshold_metrics(scores, targets, thr)
+        rows.append([name, *(f'{100 * found[key]:.2f}' for key in THRESHOLD_KEYS)])
+    return format_table(['threshold', *THRESHOLD_KEYS], rows)
