@@ -67,7 +67,7 @@ HEADS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str | None]] = {
     'own': (dict(type='MaxPoolHead', in_channels=64), None, 'attention'),
 }
 
-QUICK = ('csra', 'own')  # one head of MMPretrain that stores no number, one of a user
+QUICK = ('own',)  # the head of a user
 
 
 def make_config(head: dict[str, Any], neck: dict[str, Any] | None, folder: Path) -> Config:

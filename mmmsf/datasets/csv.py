@@ -110,7 +110,7 @@ class CsvMultiLabel(MultiLabelData):
 
     def load_data_list(self) -> list[dict]:
         """Read ``ann_file`` into the items that ``MultiLabelData`` describes."""
-        wanted = self._metainfo.get('classes')
+        wanted = self.configured_classes
         if wanted is not None:
             check_classes(wanted)
         table = read_table(

@@ -47,7 +47,7 @@ def test_other_spellings_of_the_same(write, content):
         assert (first['img_path'], first['gt_label']) == (second['img_path'], second['gt_label'])
 
 
-def test_configured_classes(write, tmp_path):
+def test_configured_classes(write, tmp_path, capture_log):
     order = ['zebra', 'dog', 'cat', 'cow']
     data = CsvMultiLabel(**write(GOOD), metainfo=dict(classes=order))
     assert data.metainfo['classes'] == tuple(order)
@@ -55,6 +55,7 @@ def test_configured_classes(write, tmp_path):
     (tmp_path / 'names.txt').write_text('\n'.join(order) + '\n')
     data = CsvMultiLabel(**write(GOOD), classes=str(tmp_path / 'names.txt'))
     assert data.metainfo['classes'] == tuple(order)
+    assert not any('those of its labels' in line for line in capture_log)
 
 
 def test_registered_and_filtered(write):

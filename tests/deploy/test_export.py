@@ -131,18 +131,16 @@ def test_a_fixed_size_file(fixed: tuple[LoadedModel, Path, dict[str, Any]]) -> N
     'options',
     [
         LAYERS,
-        pytest.param(
-            dict(
-                LAYERS,
-                position_mode='attention',
-                query_mode='attention',
-                decoder_self_attn='all',
-                share_branches=False,
-            ),
-            marks=pytest.mark.slow,
+        dict(
+            LAYERS,
+            position_mode='attention',
+            query_mode='attention',
+            decoder_self_attn='all',
+            share_branches=False,
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_free_size_file(tmp_path: Path, images: list[str], options: dict[str, Any]) -> None:
     pytest.importorskip('onnxscript')
     onnxruntime = pytest.importorskip('onnxruntime')

@@ -202,7 +202,7 @@ def truncated_image(folder: Path, split: str, number: int) -> Iterator[str]:
 @pytest.mark.parametrize(
     'world_size, split, number',
     [
-        (2, 'val', 1),  # read by rank 1
+        pytest.param(2, 'val', 1, marks=pytest.mark.slow),  # read by rank 1
         pytest.param(3, 'val', 4, marks=pytest.mark.slow),
         pytest.param(3, 'train', 5, marks=pytest.mark.slow),
         pytest.param(2, 'val', 0, marks=pytest.mark.slow),  # read by rank 0, which has the store

@@ -326,6 +326,11 @@ UNCLEAR = {
         'unknown',
         ['2 cells or pairs'],
     ),
+    'two columns of verified classes': (
+        'image,labels,verified_labels,verified classes\na.jpg,x,y,z\n',
+        'verified_column',
+        ["'verified_labels'", "'verified classes'"],
+    ),
     'no column of labels': ('image,by,note\na.jpg,me,x\n', 'label_columns', ["'by', 'note'"]),
     'attributes of VIA': (
         'filename,file_attributes\na.jpg,"{""kind"": ""x"", ""light"": ""day""}"\n',
@@ -377,6 +382,7 @@ DAMAGED = {
     'blank label': ('ImageID,LabelName,Confidence\na,x,1\nb,,0\n', 't.csv', 'line 3.*blank'),
     'annotated twice': ('image,choice\na.jpg,x\na.jpg,y\n', 't.csv', 'line 3.*already in line 2'),
     'via': ('filename,file_attributes\na.jpg,[1]\n', 't.csv', 'line 2: file_attributes'),
+    'flag': ('{"image": "a.jpg", "labels": {"x": "maybe"}}\n', 'm.jsonl', 'line 1.*maybe'),
 }
 
 

@@ -39,6 +39,7 @@ def test_file_has_the_counts(folder):
     assert sum(not data.get_cat_ids(i) for i in range(200)) == 3
 
 
+@pytest.mark.slow
 def test_each_start(folder, monkeypatch):
     monkeypatch.setattr(annotation_cache, 'MIN_BYTES', 0)
     found = {}

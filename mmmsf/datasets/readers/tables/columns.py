@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmmsf.datasets.readers.image_sets import IMAGE_SUFFIXES
+
 from .cells import flag_of
 from .column_names import (
     CHOICE,
@@ -16,7 +18,7 @@ from .column_names import (
     plain_name,
 )
 from .options import TableOptions
-from .text import IMAGE_SUFFIXES, TextTable
+from .text import TextTable
 
 VIA = ('file_attributes', 'region_attributes')
 
@@ -156,7 +158,12 @@ def recognize(table: TextTable, options: TableOptions) -> Layout:
     chosen, verified = options.label_columns, options.verified_column
     via = tuple(k for k, name in enumerate(table.header) if name in VIA)
     taken = [table.place(verified, 'verified_column')] if verified is not None else []
-    taken = taken or _named(table, VERIFIED)[:1]
+    taken = taken or _named(table, VERIFIED)
+    if len(taken) > 1:
+        raise ValueError(
+            f'{table.path}: {len(taken)} columns may hold verified classes, {_show(table, taken)}; '
+            'set verified_column to one of them'
+        )
     if via:
         return Layout('via', _choose_path(table, options, [*via, *taken]), via)
     if isinstance(chosen, str):

@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from mmmsf.datasets.readers.files import normalize_name
-
-from .text import IMAGE_SUFFIXES
+from mmmsf.datasets.readers.image_sets import IMAGE_SUFFIXES
 
 UPLOAD_HASH = re.compile(r'[0-9a-f]{8}-')  # which Label Studio puts before a file's name
 

@@ -104,15 +104,12 @@ def read_column(
     """Read a column of labels.
 
     Raises:
-        ValueError: A cell is not valid, a label is not among ``names``, or the separator is not
-            clear.
+        ValueError: A cell or its separator is not clear, or a label is not among ``names``.
     """
-    column, verified = layout.labels[0], layout.verified
-    name, cells = table.header[column], table.cells(column)
+    verified, name = layout.verified, table.header[layout.labels[0]]
+    cells = table.cells(layout.labels[0])
     if table.index_list and names is None:
-        raise ValueError(
-            f'{table.path}: the labels are numbers; set names to the list of the class names'
-        )
+        raise ValueError(f'{table.path}: the labels are numbers; set names to the class names')
     none_label = _none_label(options, names, vocabulary)
     repeated = len({normalize_name(path) for path in paths}) < len(paths)
     one = options.separator == 'none' or (has_one(name) and options.separator is None)

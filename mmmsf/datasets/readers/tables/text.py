@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmmsf.datasets.readers.files import read_text
+from mmmsf.datasets.readers.image_sets import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # A line such as "a.jpg<TAB>0,1,0": PaddleClas writes them without a header.
 INDEX_LINE = re.compile(
     r'(?P<path>[^\t]*(?:' + '|'.join(map(re.escape, IMAGE_SUFFIXES)) + r'))[\t ]+'
