@@ -14,7 +14,7 @@ from tests.helpers.tiny_training import TINY
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ('mmmsf', 'configs', 'tools', 'setup.py', 'pyproject.toml', 'README.md')
-CONFIG = 'msf/msf_resnet18_1xb16-10e_digits-64px.py'
+CONFIG = 'msf/msf-ours_resnet18_1xb16-10e_digits-64px.py'
 SCRIPT = """
 from pathlib import Path
 from mmengine.utils import get_installed_path

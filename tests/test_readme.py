@@ -18,7 +18,7 @@ pytest.importorskip('onnxruntime')
 pytest.importorskip('onnxscript')
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = 'configs/msf/msf_resnet18_1xb16-10e_digits-64px.py'
+CONFIG = 'configs/msf/msf-ours_resnet18_1xb16-10e_digits-64px.py'
 SMALL = f"""
 _base_ = '{CONFIG}'
 images = dict(num_images=dict(train=16, val=20))
