@@ -113,7 +113,14 @@ def look(args: argparse.Namespace) -> 'Found':
         print(one.title)
     places = [args.data, args.val or args.data, lists_folder(args.out)]
     with collected_notes(*places) as notes:
-        data, sides, labels = split_data(source, val, args.data_options, args.val_ratio, args.out)
+        try:
+            data, sides, labels = split_data(
+                source, val, args.data_options, args.val_ratio, args.out
+            )
+        except ValueError as error:
+            raise ValueError(
+                f'{error}\n(arguments of the dataset go behind --data-options, as KEY=VALUE)'
+            ) from None
     for line in notes:
         print(line)
     facts = open_images(labels)

@@ -10,11 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from _check import SplitLabels
+from _new_config import training
 from _new_config import weights as weights_module
 from _new_config.backbones import BACKBONES
 from _new_config.layout import WIDTH, Name, layout
 from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
-from _new_config.splits import table_parts
+from _new_config.splits import check_split, table_parts
 from _new_config.weights import choose_backbone
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -214,6 +216,28 @@ def test_nothing_is_overwritten(tmp_path: Path, data: Path) -> None:
     assert 'mine.py: written' in new_config(tmp_path, data, '--force').stdout
 
 
+def test_a_table_that_can_be_read_in_two_ways(tmp_path: Path) -> None:
+    rows = [[name, k % 2, k % 3 == 0] for k, name in enumerate(draw(tmp_path / 'data'))]
+    table = write_rows(tmp_path / 'data/t.csv', [['path', 'fold', 'dog'], *rows])
+    result = new_config(tmp_path, table)
+    assert result.returncode == 1 and 'label_columns' in result.stderr
+    assert '--data-options' in result.stderr
+    result = new_config(tmp_path, table, '--data-options', 'label_columns=[dog]')
+    assert result.returncode == 0 and '1 classes' in result.stdout
+    assert "label_columns=['dog']" in (tmp_path / 'mine.py').read_text()
+
+
+def test_a_split_that_is_read_otherwise_is_refused(tmp_path: Path) -> None:
+    targets = np.array([[1, 0], [0, 1]], np.int8)
+    whole = SplitLabels('all', ('cat', 'dog'), ('a', 'b'), targets)
+    parts = [SplitLabels('', ('dog',), (x,), targets[k : k + 1, 1:]) for k, x in enumerate('ab')]
+    check_split(whole, parts)
+    with pytest.raises(ValueError, match='b has other labels.*--data-options'):
+        check_split(whole, [parts[0], SplitLabels('', ('dog',), ('b',), targets[:1, 1:])])
+    with pytest.raises(ValueError, match='b has other labels'):
+        check_split(whole, parts[:1])
+
+
 def test_a_second_set_for_validation(tmp_path: Path, data: Path) -> None:
     val = one_hot(tmp_path / 'more')
     result = new_config(tmp_path, data, '--val', str(val))
@@ -397,14 +421,27 @@ def test_the_whole_way(tmp_path: Path, data: Path) -> None:
     assert len(list((work / 'predictions/pictures').iterdir())) == 2
     summary = result.stdout[result.stdout.index('validation images: mAP') :]
     assert summary.count('\n') < 24 and 'model.onnx' in summary and 'tools/predict.py' in summary
-    before = (work / 'last_checkpoint').read_text()
-    assert new_config(tmp_path, data, '--train').returncode == 0  # goes on: nothing is left to do
-    assert (work / 'last_checkpoint').read_text() == before
+
+
+def test_the_steps_and_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: dict[str, tuple[str, ...]] = {}
+
+    def record(name: str, work_dir: Path, *command: str, shown: bool = False) -> None:
+        steps[name] = command
+
+    monkeypatch.setattr(training, '_run', record)
+    with pytest.raises(RuntimeError, match='no checkpoint'):
+        training.train_and_report(Path('mine.py'), tmp_path, ['a.jpg'])
+    assert list(steps) == ['train'] and {'mine.py', '--resume'} <= {*steps['train']}
+    monkeypatch.setattr(training, 'find_checkpoint', lambda folder: Path(folder, 'epoch_3.pth'))
+    examples = [f'{k}.jpg' for k in range(30)]
+    results = training.train_and_report(Path('mine.py'), tmp_path, examples)
+    assert list(steps) == ['train', 'test', 'report', 'predict', 'export']
+    assert all(str(results.checkpoint) in x for name, x in steps.items() if name != 'train')
+    assert sum(x.endswith('.jpg') for x in steps['predict']) == training.PICTURES
 
 
 def test_a_failed_step_names_its_command(tmp_path: Path) -> None:
-    from _new_config.training import _run
-
     with pytest.raises(RuntimeError, match=r'(?s)predict failed with exit status 2.*predict\.py'):
-        _run('predict', tmp_path, 'predict.py', '--no-such-option')
+        training._run('predict', tmp_path, 'predict.py', '--no-such-option')
     assert (tmp_path / 'predict.log').read_text()

@@ -61,6 +61,8 @@ def split_data(
         OSError, ValueError: The labels cannot be read or split; names the file.
     """
     data = {**source.arguments, **options}
+    if isinstance(data.get('names'), str):  # a file of class names
+        data['names'] = str(Path(data['names']).resolve())
     given = 'classes' in data
     if source.kind == 'voc' and not given:
         data['classes'] = voc_names(source, data.get('rename_classes', {}))
@@ -86,7 +88,7 @@ def split_data(
             print(f'classes without any label, left out: {", ".join(absent)}')
     labels = [read_labels(side, {**data, **own}) for side, own in sides.items()]
     if whole is not None:
-        check_split(read_labels('all', {**data, **source.whole}), labels)
+        check_split(whole, labels)
     return data, sides, labels
 
 

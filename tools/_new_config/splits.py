@@ -145,10 +145,15 @@ def lists_folder(out: Path) -> Path:
 def check_split(whole: SplitLabels, parts: Sequence[SplitLabels]) -> None:
     """Refuse two files that are not read as the one they come from.
 
+    Args:
+        whole: Labels of all images.
+        parts: Labels of the sides; their classes are among those of ``whole``.
+
     Raises:
         ValueError: An image is missing or has other labels; names it.
     """
-    before = dict(zip(whole.paths, whole.targets.tolist(), strict=True))
+    columns = [whole.classes.index(name) for name in parts[0].classes]
+    before = dict(zip(whole.paths, whole.targets[:, columns].tolist(), strict=True))
     after = {x: y for one in parts for x, y in zip(one.paths, one.targets.tolist(), strict=True)}
     wrong = [path for path in before if after.get(path) != before[path]]
     if wrong or len(after) != len(before):
