@@ -35,7 +35,9 @@ def parse_args() -> argparse.Namespace:
         help='share of the images to split off for validation (default: 0.2; a VOC folder '
         'with lists keeps these)',
     )
-    parser.add_argument('--images', type=Path, metavar='DIR', help='folder of the images')
+    parser.add_argument(
+        '--images', type=Path, metavar='DIR', help='folder of the images, also of --val'
+    )
     parser.add_argument(
         '--data-options',
         nargs='+',
@@ -108,7 +110,7 @@ def look(args: argparse.Namespace) -> 'Found':
     from _new_config.splits import lists_folder
 
     source = find_source(args.data, args.images)
-    val = None if args.val is None else find_source(args.val)
+    val = None if args.val is None else find_source(args.val, args.images)
     for one in filter(None, (source, val)):
         print(one.title)
     places = [args.data, args.val or args.data, lists_folder(args.out)]

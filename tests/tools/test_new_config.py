@@ -249,6 +249,20 @@ def test_a_second_set_for_validation(tmp_path: Path, data: Path) -> None:
     assert result.returncode == 1 and '--val must be a table' in result.stderr
 
 
+def test_two_sets_in_different_folders(tmp_path: Path) -> None:
+    one, two = voc(tmp_path / 'one'), voc(tmp_path / 'two')
+    for path in [*(one / 'Annotations').iterdir(), *(one / 'JPEGImages').iterdir()]:
+        path.rename(one / path.name)
+    (two / 'Annotations/00.xml').write_text(
+        '<annotation><object><name>elk</name></object></annotation>'
+    )
+    result = new_config(tmp_path, one, '--val', str(two))
+    assert '10 images to train, 10 to validate; 3 classes' in result.stdout, result.stderr
+    assert "'elk' (1)" in result.stdout  # dropped: there is nothing to learn it from
+    sets = datasets(tmp_path / 'mine.py')
+    assert len(sets['train']) == len(sets['val']) == 10
+
+
 def test_lists_of_a_voc_folder_count(tmp_path: Path) -> None:
     root = voc(tmp_path / 'data')
     lists = root / 'ImageSets/Main'

@@ -37,6 +37,26 @@ class Found:
         return [len(split.paths) for split in self.labels]
 
 
+def _divide(
+    source: Source, val: Source | None, data: dict[str, Any], val_ratio: float | None, out: Path
+) -> tuple[dict[str, dict[str, Any]], SplitLabels | None]:
+    """Return the arguments of each side, and the labels of a file that was split.
+
+    With ``val``, arguments in which the two sets differ are moved out of ``data``.
+    """
+    if val is not None:
+        mine, theirs = source.arguments, val.arguments
+        differ = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+        own = {key: data.pop(key) for key in differ if key in data}
+        other = {key: theirs[key] for key in differ if key in theirs}
+        return dict(train={**own, **source.whole}, val={**other, **val.whole}), None
+    ratio = val_ratio or VAL_RATIO
+    if source.kind == 'voc':
+        return voc_split(source.has_lists and val_ratio is None, ratio, out), None
+    whole = read_labels('all', {**data, **source.whole})
+    return write_split(source.path, source.kind, whole, data, ratio, out), whole
+
+
 def split_data(
     source: Source,
     val: Source | None,
@@ -60,24 +80,15 @@ def split_data(
     Raises:
         OSError, ValueError: The labels cannot be read or split; names the file.
     """
+    if val is not None and val.kind != source.kind:
+        raise ValueError(f'--val must be a {source.kind} as DATA is, got a {val.kind}: {val.path}')
     data = {**source.arguments, **options}
     if isinstance(data.get('names'), str):  # a file of class names
         data['names'] = str(Path(data['names']).resolve())
     given = 'classes' in data
     if source.kind == 'voc' and not given:
         data['classes'] = voc_names(source, data.get('rename_classes', {}))
-    ratio = val_ratio or VAL_RATIO
-    whole = None
-    if val is not None:
-        own = _difference(val, source)
-        both = {key: data.pop(key) for key in own if key in data}
-        sides = dict(train={**both, **source.whole}, val={**own, **val.whole})
-    elif source.kind == 'voc':
-        kept = source.has_lists and val_ratio is None
-        sides = voc_split(kept, ratio, out)
-    else:
-        whole = read_labels('all', {**data, **source.whole})
-        sides = write_split(source.path, source.kind, whole, data, ratio, out)
+    sides, whole = _divide(source, val, data, val_ratio, out)
     read = [whole] if whole is not None else []
     if not read and not given:  # with --val, a class that only val has cannot be learned
         used = sides if val is None else {'train': sides['train']}
@@ -90,13 +101,6 @@ def split_data(
     if whole is not None:
         check_split(whole, labels)
     return data, sides, labels
-
-
-def _difference(val: Source, train: Source) -> dict[str, Any]:
-    """Return the arguments of the validation set that differ from those of the training set."""
-    if val.kind != train.kind:
-        raise ValueError(f'--val must be a {train.kind} as DATA is, got a {val.kind}: {val.path}')
-    return {k: v for k, v in val.arguments.items() if train.arguments.get(k) != v}
 
 
 def open_images(labels: list[SplitLabels]) -> dict[str, ImageFacts]:
