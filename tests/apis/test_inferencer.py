@@ -244,6 +244,7 @@ def test_models_are_named_in_many_ways(folder: Path, inferencer: Any, tmp_path: 
         )
 
 
+@pytest.mark.slow
 def test_a_model_of_mmpretrain() -> None:
     from mmpretrain.apis import get_model
 

@@ -60,7 +60,14 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob('*.bin'))
 
 
-@pytest.mark.parametrize('steps', [slice(0, 1), slice(0, 2), slice(0, 3)], ids=['1', '2', '3'])
+@pytest.mark.parametrize(
+    'steps',
+    [
+        pytest.param(slice(0, 1), marks=pytest.mark.slow, id='1'),
+        pytest.param(slice(0, 2), marks=pytest.mark.slow, id='2'),
+        pytest.param(slice(0, 3), id='3'),
+    ],
+)
 @pytest.mark.parametrize('where', ['memory', 'folder'])
 def test_same_samples_as_without(data: Path, where: str, steps: slice) -> None:
     pipeline = PIPELINE[steps] + PIPELINE[3:]
