@@ -8,9 +8,13 @@ import pytest
 from _results import METRICS, spread
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs/evidence'
-README = (FOLDER / 'README.md').read_text(encoding='utf-8')
+README, FROZEN = (
+    (FOLDER / 'README.md').read_text(encoding='utf-8').split('\n## On frozen features\n')
+)
 with open(FOLDER / 'runs.csv', encoding='utf-8', newline='') as file:
     RUNS = list(csv.DictReader(file))
+with open(FOLDER / 'frozen_runs.csv', encoding='utf-8', newline='') as file:
+    FROZEN_RUNS = list(csv.DictReader(file))
 ROWS = [path.name.split('_')[0] for path in sorted(FOLDER.glob('*.py'))]
 
 
@@ -93,3 +97,36 @@ def test_distilled_head() -> None:
     (value,) = values('linear-distilled', 'mAP')
     assert f'| {value:.2f} (+{value - values("linear", "mAP")[0]:.2f}) |' in README
     assert mean(values('linear', 'mAP')) == pytest.approx(61.34, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ('data', 'row', 'rate'),
+    [
+        ('voc_mini', 'linear', '0.003'),
+        ('voc_mini', 'csra', '0.03'),
+        ('voc_mini', 'q2l', '0.001'),
+        ('voc_mini', 'ml-decoder-s32', '0.001'),
+        ('voc_mini', 'msf-lite', '0.001'),
+        ('voc_mini', 'ours', '0.003'),
+        ('coco_small', 'linear', '0.001'),
+        ('coco_small', 'csra', '0.03'),
+        ('coco_small', 'ml-decoder', '0.0003'),
+        ('coco_small', 'ours', '0.001'),
+    ],
+)
+def test_frozen_heads_have_three_runs_in_their_table(data: str, row: str, rate: str) -> None:
+    key = (f'{data} val', row, rate)
+    runs = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
+    assert [run['seed'] for run in runs] == ['0', '1', '2']
+    table = FROZEN.partition(f'**{data}, ')[2].replace('**', '').splitlines()
+    line = next(x for x in table if x.startswith(f'| `{row}` | '))
+    assert f' {spread([float(run["mAP"]) for run in runs], 2)} ' in line
+    assert f' {int(runs[0]["params"]):,} ' in line
+
+
+def test_the_printed_network_starts_from_small_maps() -> None:
+    for row in ('msf', 'msf-none', 'msf-init-0.3'):
+        key = ('voc_mini val', row, '0.0003')
+        (run,) = [x for x in FROZEN_RUNS if (x['data'], x['row'], x['rate']) == key]
+        (line,) = [x for x in FROZEN.splitlines() if x.startswith(f'| `{row}`, ')]
+        assert f' {float(run["mAP"]):.2f} ' in line.replace('**', '')
