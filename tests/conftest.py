@@ -10,6 +10,8 @@ from pathlib import Path
 # frameworks query the devices at import.
 if os.environ.get('MMMSF_TEST_GPU') != '1':
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
+# One thread for each process: pytest's workers and the tools that they start share the cores.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest
 import torch
