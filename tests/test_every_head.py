@@ -67,8 +67,6 @@ HEADS: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str | None]] = {
     'own': (dict(type='MaxPoolHead', in_channels=64), None, 'attention'),
 }
 
-QUICK = ('own',)  # the head of a user
-
 
 def make_config(head: dict[str, Any], neck: dict[str, Any] | None, folder: Path) -> Config:
     """A config of a training of one epoch on four images."""
@@ -114,10 +112,8 @@ def call(folder: Path, tool: str, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    'name',
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in HEADS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('name', HEADS)
 def test_every_tool(name: str, tmp_path: Path) -> None:
     head, neck, kind = HEADS[name]
     make_coco(tmp_path / 'coco', 'val', CLASSES)

@@ -42,6 +42,7 @@ def test_counts_equal_those_by_hand() -> None:
     assert model.training
 
 
+@pytest.mark.slow
 def test_the_paper_s_model_costs_what_the_arithmetic_says() -> None:
     cfg = Config.fromfile('configs/msf/msf_resnet101_6xb21-80e_coco14-448px.py')
     cost = count_complexity(build_model(cfg), (448, 448))

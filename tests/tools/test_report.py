@@ -50,6 +50,7 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     assert report_page.TEMPLATE.count('<h2') == page.count('<h2')
 
 
+@pytest.mark.slow
 def test_errors_are_one_line(tmp_path: Path) -> None:
     make().save(tmp_path / 'one.npz')
     replace(make(), targets=1 - abs(make().targets)).save(tmp_path / 'two.npz')

@@ -162,6 +162,7 @@ def convert(*arguments: object) -> SimpleNamespace:
     return run_tool(ROOT, 'converters/tbaln_to_mmmsf.py', *map(str, arguments))
 
 
+@pytest.mark.slow
 def test_converted_weights_give_the_released_logits(
     released: Released, ours: nn.Module, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_an_old_framework_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         framework.check_framework()
 
 
+@pytest.mark.slow
 def test_new_transformers_cost_the_multi_modal_models_alone(tmp_path: Path) -> None:
     """Its distribution and nothing of its contents: what MMPretrain imports of it is not there."""
     (tmp_path / 'transformers').mkdir()

@@ -280,6 +280,7 @@ def test_lost_race_keeps_the_winners_set(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [spec.folder]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path):
     spec = DigitSpec(train=60, val=10)
     context = multiprocessing.get_context('fork')
