@@ -165,10 +165,11 @@ def try_config(args: argparse.Namespace, schedule: 'Schedule', num_val: int) -> 
     """Take a training step, and print the time that a training takes."""
     from _new_config.labels import collected_notes
     from _new_config.trial import estimate_minutes
-    from mmengine.config import Config
+
+    from mmmsf.utils.config_file import read_config
 
     with collected_notes():
-        minutes = estimate_minutes(Config.fromfile(args.out), schedule, num_val)
+        minutes = estimate_minutes(read_config(args.out), schedule, num_val)
     print(
         f'{schedule.px} px, {schedule.epochs} epochs of {schedule.steps} steps of '
         f'{schedule.batch_size} images: about {minutes:.1f} min by one step on this machine'

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from .class_selection import select_classes
-from .readers.files import read_text
+from .readers.files import find_repeated, read_text
 from .readers.image_cache import CachedImages, cached_images, leading_steps
 from .readers.label_items import LabelItems
 
@@ -47,7 +47,7 @@ def check_classes(classes: Sequence[str]) -> None:
         raise ValueError(f'classes must be strings, got also {strange}; put them in quotes')
     if not classes:
         raise ValueError('classes must name at least one class, got none')
-    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    repeated = find_repeated(classes)
     if repeated:
         raise ValueError(f'classes must be distinct, these occur more than once: {repeated}')
 

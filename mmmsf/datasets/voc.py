@@ -131,8 +131,12 @@ class VocMultiLabel(MultiLabelData):
         ids = self._annotated(self._listed(names), self.ann_file)
         objects = [self._read(image_id) for image_id in ids]
         self._choose_classes(ids, objects)
+        index_of = {name: k for k, name in enumerate(self._metainfo['classes'])}
         return [
-            dict(img_path=join_path(self.img_prefix, names[image_id]), **self._labels(own))
+            dict(
+                img_path=join_path(self.img_prefix, names[image_id]),
+                **self._labels(own, index_of),
+            )
             for image_id, own in zip(ids, objects, strict=True)
         ]
 
@@ -248,8 +252,7 @@ class VocMultiLabel(MultiLabelData):
             found += [name for name in sorted(counts) if name not in found]
         self.select_classes({name: counts[name] for name in found}, complete=False)
 
-    def _labels(self, objects: list[VocObject]) -> dict[str, list]:
-        index_of = {name: k for k, name in enumerate(self._metainfo['classes'])}
+    def _labels(self, objects: list[VocObject], index_of: dict[str, int]) -> dict[str, list]:
         if not self.labelled:
             return dict(
                 gt_label=[], areas=[], gt_ignore=[*index_of.values()], gt_label_difficult=[]

@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mmmsf.datasets.readers.coco_json import SECTIONS
 from mmmsf.datasets.readers.image_sets import IMAGE_SUFFIXES
 from mmmsf.datasets.readers.tables.text import INDEX_LINE
 from mmmsf.datasets.voc_split import split_exists
 
 TABLES = ('.csv', '.tsv', '.jsonl')
-SECTIONS = {'images', 'annotations', 'categories'}  # of a COCO file
 IMAGE_FOLDERS = ('JPEGImages', 'images', '.')
 XML_FOLDERS = ('Annotations', 'annotations', '.')
 
@@ -46,12 +46,16 @@ class Source:
 
 
 @lru_cache
-def _is_coco(path: Path) -> bool:
+def _coco_names(path: Path) -> list[str] | None:
+    """List the file names of a COCO file, parsed once since it may be large; None for others."""
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and content.keys() >= SECTIONS
+        return None
+    if not isinstance(content, dict) or not content.keys() >= set(SECTIONS):
+        return None
+    images = content['images'] if isinstance(content['images'], list) else []
+    return [str(x['file_name']) for x in images if isinstance(x, dict) and 'file_name' in x]
 
 
 def _is_index_list(path: Path) -> bool:
@@ -64,7 +68,7 @@ def _kind(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in TABLES or (suffix == '.txt' and _is_index_list(path)):
         return 'table'
-    return 'coco' if suffix == '.json' and _is_coco(path) else None
+    return 'coco' if suffix == '.json' and _coco_names(path) is not None else None
 
 
 def _annotation_files(folder: Path) -> list[Path]:
@@ -94,10 +98,7 @@ def _coco_images(path: Path) -> Path:
     Raises:
         ValueError: No folder or several hold the first and the last image.
     """
-    images = json.loads(path.read_bytes())['images']
-    names = [
-        str(one['file_name']) for one in images if isinstance(one, dict) and 'file_name' in one
-    ]
+    names = _coco_names(path) or []
     base = path.parent.parent if path.parent.name.lower() == 'annotations' else path.parent
     places = [base, *sorted(x for x in base.iterdir() if x.is_dir())]
     found = [x for x in places if names and all((x / y).is_file() for y in (names[0], names[-1]))]

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from _check import SplitLabels
 from mmmsf.datasets.readers.files import normalize_name, read_text
 from mmmsf.datasets.readers.tables.columns import recognize
 from mmmsf.datasets.readers.tables.options import TableOptions
-from mmmsf.datasets.readers.tables.text import TextTable, load_text_table
+from mmmsf.datasets.readers.tables.text import TextTable, delimiter_of, load_text_table
 from mmmsf.datasets.stratification import stratified_split
+from mmmsf.datasets.voc_split import SIDES
 
 from .files import write_new
 
-SIDES = ('train', 'val')
 SEED = 0
 
 
@@ -30,8 +29,8 @@ def _row_texts(table: TextTable) -> tuple[str, dict[int, str]]:
         lines = text.splitlines() if table.index_list else text.split('\n')
         return '', dict(enumerate(lines, 1))
     lines = list(io.StringIO(text, newline=''))
-    delimiter = '\t' if '\t' in re.split('[\r\n]', text, maxsplit=1)[0] else ','
-    reader, texts, start = csv.reader(iter(lines), delimiter=delimiter, strict=True), {}, 0
+    reader = csv.reader(iter(lines), delimiter=delimiter_of(text), strict=True)
+    texts, start = {}, 0
     for cells in reader:
         if cells:
             texts[reader.line_num] = ''.join(lines[start : reader.line_num])

@@ -2,7 +2,6 @@
 
 import gc
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from .coco_annotations import Record, check_ids, find_owners, instance_areas, require
 from .coco_unknowns import find_unknowns
-from .files import check_file_name, normalize_name
+from .files import check_file_name, find_repeated, normalize_name
 from .packed_labels import LabelTable
 
 SECTIONS = ('images', 'annotations', 'categories')
@@ -116,8 +115,7 @@ def check_categories(path: str, categories: list[Record]) -> None:
         require(category, 'id', (int,), where)
         require(category, 'name', (str,), where)
     for key in ('id', 'name'):
-        counts = Counter(category[key] for category in categories)
-        repeated = sorted(value for value, count in counts.items() if count > 1)
+        repeated = find_repeated(category[key] for category in categories)
         if repeated:
             raise ValueError(
                 f'{path}: category {key}s must be distinct, these occur more than once: {repeated}'

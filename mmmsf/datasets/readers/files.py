@@ -2,7 +2,10 @@
 
 import posixpath
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import PureWindowsPath
+from typing import TypeVar
 
 import mmengine.fileio as fileio
 
@@ -11,6 +14,8 @@ import mmengine.fileio as fileio
 RISKY = re.compile(r'\.\.|[\\:\0]')
 # A name that has a shorter spelling matches this.
 LONG = re.compile(r'^\./|//|/\./')
+
+Value = TypeVar('Value', int, str)
 
 
 def read_content(path: str, kind: str, remedy: str) -> bytes:
@@ -90,6 +95,11 @@ def check_file_name(file_name: str, where: str) -> None:
         )
     if '\0' in file_name:
         raise ValueError(f'{where}: no file can have the file_name {file_name!r}; correct it')
+
+
+def find_repeated(values: Iterable[Value]) -> list[Value]:
+    """List the values that occur more than once, sorted."""
+    return sorted(value for value, count in Counter(values).items() if count > 1)
 
 
 def normalize_name(file_name: str) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 from mmmsf.registry import MODELS
 
 from .asymmetric_loss import AsymmetricLoss
+from .reduction import float_pair
 
 # Change of the first two Taylor coefficients of the positives (1 and 1/2) in the authors' code.
 AUTHORS_COEFFICIENTS = (-1.0, 1.25)
@@ -36,7 +37,7 @@ def positive_polynomial(
         Terms of the shape of ``pred``, float32 or wider; 0 where the element is no positive.
     """
     with torch.autocast(pred.device.type, enabled=False):
-        logits = pred.to(torch.promote_types(pred.dtype, torch.float32))
+        logits, target = float_pair(pred, target)
         q = (-logits).sigmoid()
         total = torch.zeros_like(q)
         for coefficient in reversed(coefficients):  # Horner's scheme
@@ -44,7 +45,7 @@ def positive_polynomial(
         if gamma_pos > 0:
             focus = (q.detach() if detach_focus else q).clamp(min=torch.finfo(q.dtype).tiny)
             total = total * focus**gamma_pos
-        return total * target.to(q.dtype).clamp(min=0)
+        return total * target.clamp(min=0)
 
 
 @MODELS.register_module()

@@ -75,7 +75,7 @@ def check_reduction(reduction: str) -> None:
 
 
 def reduce_loss(
-    loss: Tensor, weight: Tensor | None, reduction: str, avg_factor: float | None
+    loss: Tensor, weight: Tensor | None, reduction: str, avg_factor: float | Tensor | None
 ) -> Tensor:
     """Weight and reduce elementwise losses.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from mmmsf.registry import MODELS
 
 from .base import MultiLabelLoss
-from .reduction import UNKNOWN, float_pair, is_target
+from .reduction import UNKNOWN, float_pair, is_target, reduce_loss
 
 
 def _soft_maximum(logits: Tensor, weight: Tensor, temperature: float, dim: int) -> Tensor:
@@ -130,11 +130,9 @@ class TwoWayLoss(MultiLabelLoss):
             raise ValueError('`weight` of TwoWayLoss must be None: it has no loss of an element')
         reduction = reduction_override or self.reduction
         self._check(reduction)
-        if reduction == 'sum' and avg_factor is not None:
-            raise ValueError("`avg_factor` cannot be used with reduction='sum'")
         total = pred.new_zeros((), dtype=torch.float32)
         for dim in (0, 1):
             terms, counts = two_way_terms(pred, target, dim, self.temp_pos, self.temp_neg)
-            divisor = counts.sum().clamp(min=1) if reduction == 'mean' else 1
-            total = total + terms.sum() / divisor
+            divisor = counts.sum().clamp(min=1) if reduction == 'mean' else avg_factor
+            total = total + reduce_loss(terms, None, reduction, divisor)
         return self.loss_weight * total

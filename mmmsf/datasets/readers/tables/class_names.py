@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mmmsf.datasets.readers.files import read_text
+from mmmsf.datasets.readers.files import find_repeated, read_text
 
 from .text import iterate_rows
 
@@ -40,7 +40,7 @@ class ClassNames:
 
 
 def _check_distinct(where: str, kind: str, names: Sequence[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = find_repeated(names)
     if not names or repeated or '' in names:
         raise ValueError(
             f'{where}: names must hold distinct {kind}, got '

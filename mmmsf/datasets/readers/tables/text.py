@@ -60,6 +60,11 @@ class TextTable:
         return f'{self.path}: line {self.lines[row]}'
 
 
+def delimiter_of(text: str) -> str:
+    """Return the delimiter of a table: a tab if its first line holds one, else a comma."""
+    return '\t' if '\t' in re.split('[\r\n]', text, maxsplit=1)[0] else ','
+
+
 def iterate_rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """Split a table into cells, at tabs if its first line holds one, else at commas.
 
@@ -71,8 +76,8 @@ def iterate_rows(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
         ValueError: The quoting is broken; names the file and the line.
     """
-    delimiter = '\t' if '\t' in re.split('[\r\n]', text, maxsplit=1)[0] else ','
-    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
+    source = io.StringIO(text, newline='')
+    reader = csv.reader(source, delimiter=delimiter_of(text), strict=True)
     try:
         for cells in reader:
             if cells:
