@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+from mmengine.logging import MessageHub, MMLogger
+
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
@@ -24,6 +26,9 @@ def run_tool(folder: Path, tool: str, *arguments: str) -> SimpleNamespace:
     module = importlib.util.module_from_spec(spec)
     out, err, code, here = io.StringIO(), io.StringIO(), 0, os.getcwd()
     path = [str((TOOLS / tool).parent), *sys.path]
+    # Named by the second in which a run starts: two runs in one second would share them
+    for shared in (MessageHub, MMLogger):
+        shared._instance_dict.clear()
     os.chdir(folder)
     try:
         with (
