@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from _flips import flip_labels
-from _label_quality import calibrate, cleanlab_quality, likelihood_wrong
+from _flips import flip_labels, locate
+from _label_quality import calibrate, cleanlab_likelihood, likelihood_wrong
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
@@ -77,14 +77,18 @@ def test_labels_of_one_value_are_refused(value: int) -> None:
         likelihood_wrong(np.full((2, 2), 0.5), np.full((2, 2), value))
 
 
-def test_cleanlab_ranks_by_the_score_alone() -> None:
+def test_cleanlab_ranks_by_its_flags_then_by_the_score() -> None:
     pytest.importorskip('cleanlab')
-    targets, _, scores = make(count=30)
-    found = cleanlab_quality(scores, targets)
-    np.testing.assert_allclose(found, np.where(targets == 1, 1 - scores, scores))
+    targets, _, scores = make(count=300)
+    targets = flip_labels(targets, 0.05, seed=0)
+    found = cleanlab_likelihood(scores, targets)
+    quality = np.where(targets == 1, 1 - scores, scores)
+    flagged = found > 0.5
+    assert 0 < flagged.sum() < 300
+    np.testing.assert_allclose(found, (quality + flagged) / 2)
     targets[0, 0] = -1
-    with pytest.raises(ValueError, match='unknown'):
-        cleanlab_quality(scores, targets)
+    with pytest.raises(ValueError, match='unknown labels, got 1'):
+        cleanlab_likelihood(scores, targets)
 
 
 def test_flips() -> None:
@@ -96,3 +100,18 @@ def test_flips() -> None:
     np.testing.assert_array_equal(lost.sum(axis=0), false.sum(axis=0))
     assert ((flipped != targets) == (lost | false)).all()
     assert (flip_labels(targets, 0.05, seed=3) == flipped).all()
+
+
+def test_place_of_the_flips() -> None:
+    rng = np.random.default_rng(0)
+    ranked = [(f'{i}.jpg', 'cat') for i in range(200)]
+    hits = np.sort(rng.permutation(200)[:12])
+    hits[0] = 0
+    found = locate([ranked[i] for i in hits[::-1]], ranked)
+    truth = np.isin(np.arange(200), hits)
+    expected = average_precision_score(truth, -np.arange(200))
+    assert found['average_precision'] == pytest.approx(100 * expected)
+    assert found['first_5_percent'] == pytest.approx(100 * (hits < 10).mean())
+    assert found['first_flips'] == pytest.approx(100 * (hits < 12).mean())
+    with pytest.raises(ValueError, match='12 flips, 12 of them not'):
+        locate([ranked[i] for i in hits], [('0.jpg', 'dog')])

@@ -1,5 +1,7 @@
 """Likelihood that a label is wrong, from scores of a model that has not seen the image."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -90,22 +92,37 @@ def likelihood_wrong(
     return np.where(targets >= 0, expit(wrong), np.nan)
 
 
-def cleanlab_quality(
+def cleanlab_likelihood(
     scores: NDArray[np.floating], targets: NDArray[np.signedinteger]
 ) -> NDArray[np.float64]:
-    """Return one minus the label quality of cleanlab, for comparison; the arguments are the same.
+    """Rank by cleanlab, for comparison: what its filter of each class flags comes first.
+
+    Args:
+        scores: Scores, 0 to 1, (N, K).
+        targets: 1 marked, 0 not, (N, K).
+
+    Returns:
+        One minus the label quality, halved, and 0.5 more for the flagged labels; (N, K).
 
     Raises:
         ValueError: cleanlab is not installed, or a label is unknown.
     """
     try:
+        from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
         from cleanlab.multilabel_classification.rank import get_label_quality_scores_per_class
     except ImportError as error:
         raise ValueError("--method cleanlab needs: pip install 'mmmsf[evidence]'") from error
     if (targets < 0).any():
-        raise ValueError('--method cleanlab cannot use unknown labels')
+        raise ValueError(
+            f'--method cleanlab knows no unknown labels, got {(targets < 0).sum()}; use ours'
+        )
     labels = [np.flatnonzero(row).tolist() for row in targets]
-    return 1 - np.asarray(get_label_quality_scores_per_class(labels, scores.astype(np.float64)))
+    wide = scores.astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)  # a class with few labels, once for each
+        flagged = find_multilabel_issues_per_class(labels, wide, n_jobs=1)
+    quality = get_label_quality_scores_per_class(labels, wide)
+    return (1 - np.asarray(quality) + np.asarray(flagged)) / 2
 
 
-METHODS = dict(ours=likelihood_wrong, cleanlab=cleanlab_quality)
+METHODS = dict(ours=likelihood_wrong, cleanlab=cleanlab_likelihood)

@@ -34,7 +34,15 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='overrides of config values',
     )
+    score = tasks.add_parser('score', help='print where lists have the flips')
+    score.add_argument('flips', type=Path, metavar='FLIPS.csv')
+    score.add_argument(
+        'lists', type=Path, nargs='+', metavar='LIST.csv', help='of find_label_errors.py --count 0'
+    )
+    score.add_argument('--name', default='', help='first cell of the rows')
     args = parser.parse_args()
+    if args.task == 'score':
+        return args
     if not 0 <= args.share < 1:
         parser.error(f'--share must be 0 or more and below 1, got {args.share}')
     return args
@@ -75,6 +83,21 @@ def flip(args: argparse.Namespace) -> None:
     )
 
 
+def score(args: argparse.Namespace) -> None:
+    """Print a line of CSV for each list."""
+    from _flips import locate
+    from _suspects import read_suspects
+
+    with open(args.flips, encoding='utf-8', newline='') as file:
+        flips = [(row['image'], row['class']) for row in csv.DictReader(file)]
+    for number, path in enumerate(args.lists):
+        found = locate(flips, [(row.image, row.class_name) for row in read_suspects(path)])
+        if number == 0:
+            print('name,list', *found, sep=',')
+        numbers = (f'{x:.1f}' if isinstance(x, float) else x for x in found.values())
+        print(args.name, path.stem, *numbers, sep=',')
+
+
 def main() -> None:
     args = parse_args()
     harden()
@@ -82,7 +105,7 @@ def main() -> None:
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
 
     try:
-        flip(args)
+        (flip if args.task == 'flip' else score)(args)
     except (OSError, ValueError) as error:
         raise SystemExit(f'label_error_trial.py: {error}') from error
 
