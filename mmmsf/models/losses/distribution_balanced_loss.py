@@ -88,13 +88,13 @@ class DistributionBalancedLoss(MultiLabelLoss):
         if loss is None:
             loss = dict(type='mmmsf.AsymmetricLoss', gamma_pos=2.0, gamma_neg=2.0)
         no_elements = MultiLabelLoss.elementwise
-        built = MODELS.build(dict(loss)) if isinstance(loss, Mapping) else loss
+        built: Any = MODELS.build(dict(loss)) if isinstance(loss, Mapping) else loss
         if getattr(type(built), 'elementwise', no_elements) is no_elements:
             raise ValueError(
                 '`loss` must be a loss of this package with a value for each element, got '
                 f'{type(built).__name__}'
             )
-        self.loss: MultiLabelLoss = built
+        self.loss = built
         self.alpha = alpha
         self.beta = beta
         self.mu = mu
