@@ -11,7 +11,7 @@ from torch import Tensor, nn
 # shows that a score is right 99,999 times of 100,000, and float32 makes 1 of all above 17.
 CEILING = 6.0
 _LOWEST, _HIGHEST = 1e-17, 1 - 2.0**-25  # bounds of a score whose logit is taken
-_STEP = 2.0**-22  # relative; about the rounding of a score in float32, between its logit and back
+_ROUNDING = 2.0**-22  # relative; bound of the rounding of a score or logit in float32
 
 
 class Calibration(NamedTuple):
@@ -36,11 +36,14 @@ def score_logits(scores: ArrayLike) -> NDArray[np.float64]:
     return np.log(values) - np.log1p(-values)
 
 
-def calibrate_scores(scores: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
-    """Calibrate scores 0 to 1, (..., K), in float64."""
-    logits = calibration.slopes * score_logits(scores) + calibration.offsets
+def _bounded_scores(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     logits = np.minimum(logits, CEILING) + np.log1p(np.maximum(logits, CEILING) - CEILING)
     return 1 / (1 + np.exp(-logits))
+
+
+def calibrate_scores(scores: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
+    """Calibrate scores 0 to 1, (..., K), in float64."""
+    return _bounded_scores(calibration.slopes * score_logits(scores) + calibration.offsets)
 
 
 def calibrate_thresholds(thresholds: ArrayLike, calibration: Calibration) -> NDArray[np.float32]:
@@ -54,9 +57,10 @@ def calibrate_thresholds(thresholds: ArrayLike, calibration: Calibration) -> NDA
         calibration: Calibration of the K classes.
     """
     values = np.asarray(thresholds, np.float64)
-    inside = (values > 0) & (values <= 1)
-    moved = calibrate_scores(values * (1 - _STEP), calibration) * (1 - _STEP)
-    return np.where(inside, moved, values).astype(np.float32)
+    sloped = calibration.slopes * score_logits(values * (1 - _ROUNDING))
+    lower = _ROUNDING * (np.abs(sloped) + np.abs(calibration.offsets))
+    moved = _bounded_scores(sloped + calibration.offsets - lower) * (1 - _ROUNDING)
+    return np.where((values > 0) & (values <= 1), moved, values).astype(np.float32)
 
 
 class CalibratedLogits(nn.Module):
