@@ -91,7 +91,7 @@ def test_thresholds_decide_as_before() -> None:
     checked = 0
     for low, high in pairwise(ordered):  # a tuned threshold lies between two scores
         middle = (low + high) / 2
-        apart = (high - low > 1e-5 * high) & (high < 0.999)
+        apart = (high - low > 1e-5 * high) & (high < 0.99)
         same = (calibrated >= calibrate_thresholds(middle, LINES)) == (raw >= middle)
         assert same[:, apart].all()
         checked += int(apart.sum())
