@@ -2,6 +2,7 @@
 
 import copy
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,6 +119,22 @@ def test_a_head_predicts_calibrated_scores_and_keeps_its_weights() -> None:
         assert head(feats).dtype == torch.float32
     with pytest.raises(ValueError, match='MultiLabelLinearClsHead is calibrated already'):
         calibrate_head(head, LINES)
+
+
+def test_the_exported_graph_is_the_network(tmp_path: Path) -> None:
+    pytest.importorskip('onnxscript')
+    onnxruntime = pytest.importorskip('onnxruntime')
+    logits = np.random.default_rng(0).normal(0, 8, (60, 5)).astype(np.float32)
+    torch.onnx.export(
+        nn.Sequential(CalibratedLogits(LINES), nn.Sigmoid()).eval(),
+        (torch.from_numpy(logits),),
+        str(tmp_path / 'm.onnx'),
+        dynamo=True,
+        verbose=False,
+        input_names=['x'],
+    )
+    session = onnxruntime.InferenceSession(tmp_path / 'm.onnx')
+    np.testing.assert_allclose(session.run(None, {'x': logits})[0], network(logits), atol=1e-6)
 
 
 def test_an_attribute_of_that_name_is_no_calibration() -> None:
