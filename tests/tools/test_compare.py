@@ -114,7 +114,9 @@ def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:
         ),
         (lambda p: replace(p, sizes=p.sizes * 0), 'other sizes than the first file'),
         (
-            lambda p: Predictions(*(x[:-1] if x is not p.classes else x for x in vars(p).values())),
+            lambda p: Predictions(
+                p.names[:-1], p.classes, p.scores[:-1], p.targets[:-1], p.sizes[:-1]
+            ),
             'has 199 images, the first file 200',
         ),
     ],
