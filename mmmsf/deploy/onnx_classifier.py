@@ -135,6 +135,7 @@ class OnnxClassifier:
         classes: K names.
         thresholds: (K,) float32; a score of at least its threshold is a positive decision. May be
             assigned.
+        calibrated: True where the graph calibrates its scores.
         meta: Metadata of the file.
 
     Raises:
@@ -171,6 +172,7 @@ class OnnxClassifier:
             )
         self.classes: list[str] = self.meta['classes']
         self.thresholds = np.array(self.meta['thresholds'], np.float32)
+        self.calibrated: bool = self.meta['folded'].get('calibration', False)
 
     def prepare(self, image: ImageSource) -> np.ndarray:
         """Read and resize one image.
@@ -214,7 +216,8 @@ class OnnxClassifier:
 
         Returns:
             ``labels``: names whose score is at least their threshold, highest score first;
-            ``scores``: scores of the labels; ``all_scores``: float32 (K,).
+            ``scores``: scores of the labels; ``all_scores``: float32 (K,); ``calibrated``: True,
+            only where the scores are.
         """
         scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
         order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]
@@ -222,6 +225,7 @@ class OnnxClassifier:
             labels=[self.classes[k] for k in order],
             scores=[float(scores[k]) for k in order],
             all_scores=scores,
+            **(dict(calibrated=True) if self.calibrated else {}),
         )
 
     def predict_many(

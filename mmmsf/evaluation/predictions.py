@@ -23,6 +23,7 @@ class Predictions:
         scores: Scores, 0 to 1, float32 (N, K).
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
         sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
+        calibrated: True where the scores are calibrated; files of earlier versions have none.
     """
 
     names: NDArray[np.str_]
@@ -30,19 +31,40 @@ class Predictions:
     scores: NDArray[np.float32]
     targets: NDArray[np.int8]
     sizes: NDArray[np.int8]
+    calibrated: bool = False
 
     @classmethod
-    def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
+    def from_rows(
+        cls, rows: EvaluationRows, dataset: BaseDataset, calibrated: bool = False
+    ) -> 'Predictions':
         """Join gathered rows with the image paths and class names of a data set.
 
         Args:
             rows: Rows with a valid ``sample_idx``.
             dataset: Data set that the rows come from; an image without ``img_path`` is named by
                 its index.
+            calibrated: True where the scores are calibrated.
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
-        return cls(np.array(names), np.array(list(classes)), rows.scores, rows.targets, rows.sizes)
+        arrays = rows.scores, rows.targets, rows.sizes
+        return cls(np.array(names), np.array(list(classes)), *arrays, calibrated)
+
+    def require_uncalibrated(self, path: str | Path) -> 'Predictions':
+        """Return the predictions if their scores are those that the network was trained to give.
+
+        Args:
+            path: File that they come from, for the message.
+
+        Raises:
+            ValueError: They are calibrated.
+        """
+        if self.calibrated:
+            raise ValueError(
+                f'the scores in {path} must not be calibrated, since checkpoints carry values for '
+                'scores that are not; test with --no-calibration'
+            )
+        return self
 
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` without pickled objects."""
@@ -61,7 +83,8 @@ class Predictions:
                 missing = [name for name in _FIELDS if name not in archive]
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
-                return cls(**{name: archive[name] for name in _FIELDS})
+                calibrated = 'calibrated' in archive and bool(archive['calibrated'])
+                return cls(**{name: archive[name] for name in _FIELDS}, calibrated=calibrated)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise

@@ -70,12 +70,15 @@ the negatives are all images without the class. A dash: no label of that size.</
 
 <h2 id="calibration">Calibration</h2>
 <img class="wide" src="{{ calibration }}" alt="reliability curve">
-<table><thead><tr><th></th><th>ECE</th><th>mean of the classes' ECE</th></tr></thead><tbody>
+<table><thead><tr><th></th><th>ECE</th><th>mean of the classes' ECE</th><th>Brier
+score</th><th>scores</th></tr></thead><tbody>
 {% for run in runs %}<tr><td>{{ run.name }}</td><td>{{ run.ece }}</td><td>{{ run.classwise_ece
+}}</td><td>{{ run.brier }}</td><td>{{ 'calibrated' if run.calibrated else 'as trained'
 }}</td></tr>{% endfor %}</tbody></table>
 <p class="note">ECE: the mean distance between score and frequency, in points of percent, over 15
 bins of equal width that hold all valid (image, class) pairs, weighted by their counts. Most pairs
-are easy negatives, which keeps it low; the second column gives every class the same weight.</p>
+are easy negatives, which keeps it low; the second column gives every class the same weight. Brier
+score: the mean squared distance between score and target, in percent.</p>
 
 <h2 id="pairs">Label co-occurrence</h2>
 <p class="note">Of the images with the row's class, the share that have the column's class too.

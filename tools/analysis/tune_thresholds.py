@@ -87,7 +87,7 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
     from mmmsf.evaluation import Predictions
 
     if args.test is not None:
-        other = Predictions.load(args.test)
+        other = Predictions.load(args.test).require_uncalibrated(args.test)
         if other.classes.tolist() != data.classes.tolist():
             raise ValueError(f'the classes of {args.predictions} and {args.test} differ')
         return (
@@ -140,7 +140,7 @@ def main() -> None:
     from mmmsf.evaluation.tuning import threshold_table
 
     try:
-        data = Predictions.load(args.predictions)
+        data = Predictions.load(args.predictions).require_uncalibrated(args.predictions)
         fit, seen, where = split(args, data)
         table = threshold_table(*seen, {'0.5': 0.5, 'tuned': tune(args, fit)[0]})
         values, reached = tune(args, (data.scores, data.targets))
