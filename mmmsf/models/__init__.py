@@ -4,6 +4,7 @@ from .backbones import FeatureInput, FrozenTIMMBackbone
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import (
     AsymmetricLoss,
+    DistributionBalancedLoss,
     HillLoss,
     LargeLoss,
     MaskedLoss,
@@ -18,6 +19,7 @@ from .tta import AverageScoreTTA
 __all__ = [
     'AsymmetricLoss',
     'AverageScoreTTA',
+    'DistributionBalancedLoss',
     'FeatureInput',
     'FrozenTIMMBackbone',
     'HillLoss',
