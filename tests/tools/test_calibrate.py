@@ -136,8 +136,8 @@ def test_every_tool_applies_it_and_a_training_forgets_it(folder: Path) -> None:
     run(folder, TOOL, 'p.npz', *WRITE)
     scores = {}
     for name in ('--calibration', '--no-calibration'):
-        run(folder, 'test.py', 'c.py', 'y.pth', name, '--out', f'{name}.npz')
-        scores[name] = Predictions.load(folder / f'{name}.npz').scores
+        run(folder, 'test.py', 'c.py', 'y.pth', name, '--out', f's{name}.npz')
+        scores[name] = Predictions.load(folder / f's{name}.npz').scores
     assert np.abs(scores['--calibration'] - scores['--no-calibration']).max() > 0.05
     for arguments, expected in (((), scores['--calibration']), (('--no-calibration',), None)):
         run(folder, 'predict.py', 'y.pth', '0.png', '--topk', '5', '--out-dir', 'out', *arguments)

@@ -1,4 +1,4 @@
-"""Labels flipped at random, and the place of the flips in a ranked list."""
+"""Labels flipped or taken away at random, and the place of the flips in a ranked list."""
 
 from collections.abc import Sequence
 
@@ -31,6 +31,25 @@ def flip_labels(
         absent = np.flatnonzero(targets[:, k] == 0)
         flipped[rng.permutation(absent)[:count], k] = 1
     return flipped
+
+
+def keep_one(targets: NDArray[np.signedinteger], seed: int) -> NDArray[np.signedinteger]:
+    """Keep one marked label of each image, drawn uniformly; take the others away.
+
+    Args:
+        targets: 1 marked, 0 not, -1 unknown; (N, K).
+        seed: Seed of the choice.
+
+    Returns:
+        Targets (N, K); images without a label and unknown labels stay as they are.
+    """
+    rng = np.random.default_rng(seed)
+    kept = np.where(targets == 1, 0, targets)
+    for image, row in enumerate(targets):
+        marked = np.flatnonzero(row == 1)
+        if marked.size:
+            kept[image, rng.choice(marked)] = 1
+    return kept
 
 
 def locate(flips: Sequence[tuple[str, str]], ranked: Sequence[tuple[str, str]]) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""Trial of find_label_errors.py: flip labels at random, then see where its list has them.
+"""Trials with damaged labels: flipped at random, or one positive kept an image.
 
 ``flip`` takes away a share of the marked labels and marks as many false ones, in each class as many
-as it lost, so that the numbers of labels of the classes stay. ``score`` reads the flips and one or
-several lists.
+as it lost, so that the numbers of labels of the classes stay; ``score`` then sees where lists of
+find_label_errors.py have the flips. ``keep-one`` keeps one random label of each image, for losses
+that expect missing labels.
 """
 
 import argparse
@@ -21,17 +22,19 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     tasks = parser.add_subparsers(dest='task', required=True)
     flip = tasks.add_parser('flip', help='write labels.csv, flips.csv and config.py')
-    flip.add_argument('config', help='config file')
     flip.add_argument('--share', type=float, default=0.05, help='share of the marked labels')
-    flip.add_argument('--seed', type=int, default=0)
-    flip.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
-    flip.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides of config values',
-    )
+    keep = tasks.add_parser('keep-one', help='write labels.csv, flips.csv and config.py')
+    for task in (flip, keep):
+        task.add_argument('config', help='config file')
+        task.add_argument('--seed', type=int, default=0)
+        task.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
+        task.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=DictAction,
+            metavar='KEY=VALUE',
+            help='overrides of config values',
+        )
     score = tasks.add_parser('score', help='print where lists have the flips')
     score.add_argument('flips', type=Path, metavar='FLIPS.csv')
     score.add_argument(
@@ -39,16 +42,14 @@ def parse_args() -> argparse.Namespace:
     )
     score.add_argument('--name', default='', help='first cell of the rows')
     args = parser.parse_args()
-    if args.task == 'score':
-        return args
-    if not 0 <= args.share < 1:
+    if args.task == 'flip' and not 0 <= args.share < 1:
         parser.error(f'--share must be 0 or more and below 1, got {args.share}')
     return args
 
 
-def flip(args: argparse.Namespace) -> None:
-    """Write the flipped labels of a config's training images, and a config with them."""
-    from _flips import flip_labels
+def damage(args: argparse.Namespace) -> None:
+    """Write the damaged labels of a config's training images, and a config with them."""
+    from _flips import flip_labels, keep_one
     from _folds import read_training_data
     from _label_table import write_label_table
 
@@ -59,7 +60,11 @@ def flip(args: argparse.Namespace) -> None:
         cfg.merge_from_dict(args.cfg_options)
     dataset = read_training_data(cfg)
     targets, names = dataset.get_gt_labels().astype(int), image_names(dataset)
-    flipped = flip_labels(targets, args.share, args.seed)
+    flipped = (
+        flip_labels(targets, args.share, args.seed)
+        if args.task == 'flip'
+        else keep_one(targets, args.seed)
+    )
     classes = list(dataset.metainfo['classes'])
     args.out.mkdir(parents=True, exist_ok=True)
     table = write_label_table(args.out.resolve() / 'labels.csv', names, classes, flipped)
@@ -104,7 +109,7 @@ def main() -> None:
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
 
     try:
-        (flip if args.task == 'flip' else score)(args)
+        (score if args.task == 'score' else damage)(args)
     except (OSError, ValueError) as error:
         raise SystemExit(f'label_error_trial.py: {error}') from error
 
