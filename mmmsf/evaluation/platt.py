@@ -88,7 +88,12 @@ def _shared_line(logits: Array, targets: NDArray[np.int8]) -> tuple[float, float
     return slope, offset
 
 
-def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
+def fit_calibration(
+    scores: ArrayLike,
+    targets: ArrayLike,
+    slope_spread: float = SLOPE_SPREAD,
+    offset_spread: float = OFFSET_SPREAD,
+) -> FittedCalibration:
     """Fit the line of each class from the logit of its score to that of its frequency.
 
     Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with a prior in place of his
@@ -100,6 +105,8 @@ def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
     Args:
         scores: Scores, 0 to 1, shape (N, K).
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        slope_spread: Standard deviation of a class's slope about the shared one, as a part of it.
+        offset_spread: The same of a class's offset, in units of the logit.
 
     Raises:
         ValueError: Wrong arrays, a score outside 0 to 1, no positive or no negative at all, or
@@ -116,13 +123,14 @@ def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
         )
     step = max(1, checked.size // _SHARED_ENTRIES)
     shared = _shared_line(score_logits(checked[::step]), truth[::step])
+    spread = slope_spread * shared[0], offset_spread
     num_images, num_classes = checked.shape
     slopes, offsets = (np.full(num_classes, value) for value in shared)
     width = max(1, _CHUNK_ENTRIES // num_images)
     for start in range(0, num_classes, width):
         part = slice(start, start + width)
         slopes[part], offsets[part] = _fit_classes(
-            score_logits(checked[:, part]), truth[:, part], shared
+            score_logits(checked[:, part]), truth[:, part], shared, spread
         )
     notes = [''] * num_classes
     for k in np.flatnonzero(slopes <= LEAST_SLOPE * shared[0]):
@@ -134,16 +142,18 @@ def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
 
 
 def _fit_classes(
-    logits: Array, targets: NDArray[np.int8], shared: tuple[float, float]
+    logits: Array,
+    targets: NDArray[np.int8],
+    shared: tuple[float, float],
+    spread: tuple[float, float],
 ) -> Calibration:
     """Fit the lines of some classes; none is flatter than the least slope."""
-    spread = SLOPE_SPREAD * shared[0], OFFSET_SPREAD
     found = fit_lines(logits, targets, shared, spread)
     least = LEAST_SLOPE * shared[0]
     flat = found.slopes < least
     if flat.any():
         fixed = fit_lines(
-            logits[:, flat], targets[:, flat], (least, shared[1]), (1e-6 * least, OFFSET_SPREAD)
+            logits[:, flat], targets[:, flat], (least, shared[1]), (1e-6 * least, spread[1])
         )
         found.slopes[flat], found.offsets[flat] = least, fixed.offsets
     return found

@@ -15,7 +15,7 @@ from mmengine.config import DictAction
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _cli import harden
+from _cli import harden, load_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,9 +25,7 @@ def parse_args() -> argparse.Namespace:
     flip.add_argument('--share', type=float, default=0.05, help='share of the marked labels')
     keep = tasks.add_parser('keep-one', help='write labels.csv, flips.csv and config.py')
     for task in (flip, keep):
-        task.add_argument('config', help='config file, or grid file (.yml) with --row')
-        task.add_argument('--base', help="config that the row changes (default: the grid's own)")
-        task.add_argument('--row', help='row of the grid file')
+        task.add_argument('config', help='config file')
         task.add_argument('--seed', type=int, default=0)
         task.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
         task.add_argument(
@@ -53,13 +51,14 @@ def damage(args: argparse.Namespace) -> None:
     """Write the damaged labels of a config's training images, and a config with them."""
     from _flips import flip_labels, keep_one
     from _folds import read_training_data
-    from _grid import make_rows
     from _label_table import write_label_table
 
     from mmmsf.datasets.cached_features import image_names
 
-    row = make_rows([args.config], args.base, args.row and [args.row], options=args.cfg_options)[-1]
-    dataset = read_training_data(row.cfg)
+    cfg = load_config(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    dataset = read_training_data(cfg)
     targets, names = dataset.get_gt_labels().astype(int), image_names(dataset)
     flipped = (
         flip_labels(targets, args.share, args.seed)
@@ -74,14 +73,14 @@ def damage(args: argparse.Namespace) -> None:
         writer.writerow(['image', 'class', 'label'])
         for i, k in zip(*(flipped != targets).nonzero(), strict=True):
             writer.writerow([names[i], classes[k], flipped[i, k]])
-    old = row.cfg.train_dataloader.dataset
-    row.cfg.train_dataloader.dataset = dict(
+    old = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(
         type='mmmsf.CsvMultiLabel',
         data_prefix=str(Path(dataset.img_prefix).resolve()),
         pipeline=old.pipeline,
         **table,
     )
-    row.cfg.dump(args.out / 'config.py')
+    cfg.dump(args.out / 'config.py')
     print(
         f'{args.out}: {(flipped < targets).sum()} labels taken away, '
         f'{(flipped > targets).sum()} false ones marked, of {(targets == 1).sum()}'
