@@ -1,5 +1,6 @@
 """Fit of a score calibration: Platt's lines, drawn towards the line of all classes together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +89,9 @@ def _shared_line(logits: Array, targets: NDArray[np.int8]) -> tuple[float, float
     return slope, offset
 
 
-def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
+def fit_calibration(
+    scores: ArrayLike, targets: ArrayLike, together: Sequence[Sequence[int]] = ()
+) -> FittedCalibration:
     """Fit the line of each class from the logit of its score to that of its frequency.
 
     Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with a prior in place of his
@@ -100,6 +103,8 @@ def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
     Args:
         scores: Scores, 0 to 1, shape (N, K).
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        together: Sets of classes that share a line, so that the one with the highest score in an
+            image stays it: classes that exclude each other.
 
     Raises:
         ValueError: Wrong arrays, a score outside 0 to 1, no positive or no negative at all, or
@@ -124,10 +129,17 @@ def fit_calibration(scores: ArrayLike, targets: ArrayLike) -> FittedCalibration:
         slopes[part], offsets[part] = _fit_classes(
             score_logits(checked[:, part]), truth[:, part], shared
         )
+    for members in together:
+        columns = list(members)
+        pooled = (checked[:, columns].reshape(-1, 1), truth[:, columns].reshape(-1, 1))
+        line = _fit_classes(score_logits(pooled[0]), pooled[1], shared)
+        slopes[columns], offsets[columns] = line.slopes[0], line.offsets[0]
     notes = [''] * num_classes
     for k in np.flatnonzero(slopes <= LEAST_SLOPE * shared[0]):
         notes[k] = 'scores do not rise with the labels: least slope'
-    for k in np.flatnonzero((positives == 0) | (negatives == 0)):
+    alone = np.ones(num_classes, dtype=bool)
+    alone[[k for members in together for k in members]] = False
+    for k in np.flatnonzero(((positives == 0) | (negatives == 0)) & alone):
         slopes[k], offsets[k] = shared
         notes[k] = f'no {"positive" if positives[k] == 0 else "negative"}: line of all classes'
     return FittedCalibration(Calibration(slopes, offsets), shared, notes)
