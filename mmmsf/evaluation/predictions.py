@@ -1,12 +1,15 @@
 """File of the scores and targets of a data set."""
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
+
+from mmmsf.utils.groups import Group, name_groups, parse_groups
 
 from .rows import EvaluationRows
 
@@ -23,6 +26,7 @@ class Predictions:
         scores: Scores, 0 to 1, float32 (N, K).
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
         sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
+        groups: Exclusive groups of the classes.
     """
 
     names: NDArray[np.str_]
@@ -30,6 +34,7 @@ class Predictions:
     scores: NDArray[np.float32]
     targets: NDArray[np.int8]
     sizes: NDArray[np.int8]
+    groups: tuple[Group, ...] = ()
 
     @classmethod
     def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
@@ -42,11 +47,17 @@ class Predictions:
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
-        return cls(np.array(names), np.array(list(classes)), rows.scores, rows.targets, rows.sizes)
+        classes = np.array(list(classes))
+        groups = parse_groups(dataset.metainfo.get('groups'), classes.tolist())
+        return cls(np.array(names), classes, rows.scores, rows.targets, rows.sizes, groups)
 
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` without pickled objects."""
-        np.savez_compressed(path, **asdict(self))
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        if self.groups:
+            named = name_groups(self.groups, self.classes.tolist())
+            arrays['groups'] = np.array(json.dumps(named))
+        np.savez_compressed(path, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> 'Predictions':
@@ -61,7 +72,9 @@ class Predictions:
                 missing = [name for name in _FIELDS if name not in archive]
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
-                return cls(**{name: archive[name] for name in _FIELDS})
+                arrays = {name: archive[name] for name in _FIELDS}
+                stored = json.loads(str(archive['groups'])) if 'groups' in archive else None
+                return cls(**arrays, groups=parse_groups(stored, arrays['classes'].tolist()))
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise

@@ -82,6 +82,7 @@ def _run(
         classwise_ece=format_number(100 * run.classwise_ece),
         pairs=figures.draw_pairs(run.predicted_pairs, labels),
         pair_difference=figures.draw_pairs(run.predicted_pairs - run.truth_pairs, labels, True),
+        groups=run.report.group_rows() if run.report.groups else [],
         **class_table(run, labels, drawn),
     )
 

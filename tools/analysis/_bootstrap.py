@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _weighted_metrics import Weights, weighted_metrics
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mmmsf.evaluation.functional.validation import FloatArray
 
@@ -54,6 +54,7 @@ def bootstrap_metrics(
     thr: float | ArrayLike = 0.5,
     num_resamples: int = 1000,
     seed: int = 0,
+    decisions: Sequence[NDArray[np.bool_]] | None = None,
 ) -> list[dict[str, FloatArray]]:
     """Compute the metrics of several models on the same resamples of the images.
 
@@ -63,6 +64,7 @@ def bootstrap_metrics(
         thr: Decision threshold of CF1 and OF1.
         num_resamples: Number of resamples R.
         seed: Seed of the draws.
+        decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those by ``thr``.
 
     Returns:
         For each model, metric name -> shape (R + 1,): entry 0 on the images themselves, the others
@@ -72,8 +74,8 @@ def bootstrap_metrics(
     num_images = len(np.asarray(targets))
     every_image_once = np.ones((num_images, 1), dtype=np.int32)
     for weights in chain([every_image_once], _chunks(num_images, num_resamples, seed)):
-        for part, scores in zip(parts, runs, strict=True):
-            part.append(weighted_metrics(scores, targets, sizes, weights, thr))
+        for part, scores, decided in zip(parts, runs, decisions or [None] * len(runs), strict=True):
+            part.append(weighted_metrics(scores, targets, sizes, weights, thr, decided))
     return [
         {name: np.concatenate([chunk[name] for chunk in part]) for name in part[0]}
         for part in parts

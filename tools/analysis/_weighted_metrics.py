@@ -89,10 +89,9 @@ def _f1(precision: FloatArray, recall: FloatArray) -> FloatArray:
 
 
 def weighted_f1(
-    scores: FloatArray, targets: TargetArray, weights: Weights, thr: float | ArrayLike = 0.5
+    decided: NDArray[np.bool_], targets: TargetArray, weights: Weights
 ) -> dict[str, FloatArray]:
     """Compute CF1 and OF1 in each resample, (R,), 0 to 1, as defined in ``threshold_metrics``."""
-    decided = threshold_decisions(scores, thr)
     positive, drawn = targets == 1, weights.astype(np.float64)  # exact far beyond any count
 
     def count(mask: NDArray[np.bool_]) -> FloatArray:
@@ -118,12 +117,14 @@ def weighted_metrics(
     sizes: ArrayLike | None,
     weights: Weights,
     thr: float | ArrayLike = 0.5,
+    decided: NDArray[np.bool_] | None = None,
 ) -> dict[str, FloatArray]:
     """Compute mAP, mAP of each size (where some label has one), CF1 and OF1 in each resample.
 
     Args:
         scores, targets, sizes, weights: As for :func:`weighted_average_precision`.
         thr: Decision threshold of CF1 and OF1, a number or shape (K,).
+        decided: Decisions (N, K) of CF1 and OF1 in place of those by ``thr``.
 
     Returns:
         Name -> shape (R,), values 0 to 1; NaN where a resample leaves it undefined.
@@ -135,4 +136,6 @@ def weighted_metrics(
     for g, name in enumerate(SIZE_NAMES, 1):
         if groups is not None and ((groups == g) & (checked_targets == 1)).any():
             metrics[f'mAP_{name}'] = _mean(ap[g], ~np.isnan(ap[g]))
-    return metrics | weighted_f1(checked, checked_targets, weights, thr)
+    if decided is None:
+        decided = threshold_decisions(checked, thr)
+    return metrics | weighted_f1(decided, checked_targets, weights)

@@ -75,6 +75,7 @@ def main() -> None:
     from _comparison import check_same_data, choose_classes, mean_of_runs, tabulate, write_table
 
     from mmmsf.evaluation import Predictions
+    from mmmsf.evaluation.functional import threshold_decisions
 
     try:
         paths = [find_files(path) for path in args.predictions]
@@ -91,6 +92,10 @@ def main() -> None:
                 args.thr,
                 args.resamples,
                 args.seed,
+                [
+                    threshold_decisions(run.scores, args.thr, run.groups)[:, kept]
+                    for run in chain(*models)
+                ],
             )
         )
         runs = [mean_of_runs([next(found) for _ in model]) for model in models]
