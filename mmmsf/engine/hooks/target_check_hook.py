@@ -115,6 +115,7 @@ def refuse_union(augment: Any) -> None:
     Raises:
         ValueError: ``mmmsf.SpliceMix`` is among the augmentations.
     """
+    augment = augment.augment if isinstance(augment, MaskedMixing) else augment
     if any(isinstance(part, SpliceMix) for part in getattr(augment, 'augments', [augment])):
         raise ValueError(
             'mmmsf.SpliceMix must not be used in a model with `groups`: a grid has the labels of '

@@ -40,7 +40,7 @@ def outcome_loss(logits: Tensor, target: Tensor) -> Tensor:
     rest = 1 - known.sum(dim=-1)  # (...), probability of the open outcomes
     is_open = unknown.any(dim=-1)
     fits = (rest > -TOLERANCE) & (is_open | (rest < TOLERANCE))
-    rest = (rest * is_open).clamp(min=0)
+    rest = (rest * (is_open & ~unknown.all(dim=-1))).clamp(min=0)  # exactly 0 if all is open
     log_p = logits.log_softmax(dim=-1)
     # Without an open outcome all are kept, so that no sum is over nothing
     log_rest = log_p.masked_fill(~unknown & is_open[..., None], -torch.inf).logsumexp(dim=-1)
