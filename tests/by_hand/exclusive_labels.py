@@ -64,10 +64,10 @@ def main() -> None:
 
     from tests.helpers.coloured_digits import make_config, write_data
 
-    write_data(args.out / 'data', 1200, 597, unknown=args.unknown)
+    write_data(args.out / 'data', 1200, 597, unknown=args.unknown, palest=0.1)
     rows: dict[str, list[dict[str, float]]] = {'sigmoids': [], 'groups': []}
     for name, runs in rows.items():
-        cfg = make_config(args.out / 'data', name == 'groups', args.epochs)
+        cfg = make_config(args.out / 'data', name == 'groups', args.epochs, channels=16)
         cfg.dump(args.out / f'{name}.py')
         runs += [measure(train(args.out, name, seed)) for seed in range(args.seeds)]
     print(f'| % | {" | ".join(rows)} |\n|---|{"---|" * len(rows)}')

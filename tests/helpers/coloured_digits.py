@@ -18,11 +18,13 @@ GROUPS = [
 COLOURS = {'red': (90, 90, 255), 'green': (90, 255, 90), 'blue': (255, 120, 90), '': (220,) * 3}
 
 
-def draw(digit: np.ndarray, ink: str, frame: bool, dot: bool, rng: np.random.Generator) -> Any:
+def draw(
+    digit: np.ndarray, ink: str, frame: bool, dot: bool, rng: np.random.Generator, palest: float
+) -> Any:
     """An image (32, 32, 3), BGR, of a digit (8, 8) of 0 to 16."""
     side = int(rng.integers(18, 27))
     top, left = rng.integers(2, 31 - side, 2)
-    colour = 220 + rng.uniform(0.1, 1) * (np.array(COLOURS[ink]) - 220.0)  # some inks are pale
+    colour = 220 + rng.uniform(palest, 1) * (np.array(COLOURS[ink]) - 220.0)
     mask = np.zeros((32, 32))
     mask[top : top + side, left : left + side] = cv2.resize(digit / 16, (side, side))
     image = rng.integers(20, 90, 3) + mask[..., None] * (colour - 60)
@@ -34,13 +36,19 @@ def draw(digit: np.ndarray, ink: str, frame: bool, dot: bool, rng: np.random.Gen
 
 
 def write_split(
-    folder: Path, split: str, rows: np.ndarray, seed: int, unknown: float = 0.0
+    folder: Path,
+    split: str,
+    rows: np.ndarray,
+    seed: int,
+    unknown: float = 0.0,
+    palest: float = 1.0,
 ) -> None:
     """Write ``<split>/*.png`` and the one-hot table ``<split>.csv``.
 
     Args:
         rows: Indices of scikit-learn's digits.
         unknown: Part of the entries of the table that are ``?``.
+        palest: Saturation of the palest ink, 0 to 1.
     """
     data, rng = load_digits(), np.random.default_rng(seed)
     (folder / split).mkdir(parents=True)
@@ -51,7 +59,8 @@ def write_split(
             ink = str(rng.choice([*INKS, '']))
             frame, dot = (bool(x) for x in rng.random(2) < 0.4)
             cv2.imwrite(
-                str(folder / split / f'{i}.png'), draw(data.images[row], ink, frame, dot, rng)
+                str(folder / split / f'{i}.png'),
+                draw(data.images[row], ink, frame, dot, rng, palest),
             )
             labels = {str(data.target[row]), ink, *(['frame'] * frame), *(['dot'] * dot)}
             hidden = rng.random(len(CLASSES)) < unknown
@@ -61,14 +70,21 @@ def write_split(
             table.writerow([f'{i}.png', *cells])
 
 
-def write_data(folder: Path, train: int = 64, val: int = 32, seed: int = 0, **options: Any) -> None:
-    """Write both splits; no handwritten digit is in both."""
+def write_data(
+    folder: Path,
+    train: int = 64,
+    val: int = 32,
+    seed: int = 0,
+    unknown: float = 0.0,
+    palest: float = 1.0,
+) -> None:
+    """Write both splits, unknown labels in the first; no handwritten digit is in both."""
     order = np.random.default_rng(seed).permutation(1797)
-    write_split(folder, 'train', order[:train], seed + 1, **options)
-    write_split(folder, 'val', order[-val:], seed + 2)
+    write_split(folder, 'train', order[:train], seed + 1, unknown, palest)
+    write_split(folder, 'val', order[-val:], seed + 2, palest=palest)
 
 
-def make_config(folder: Path, grouped: bool = True, epochs: int = 1, **head: Any) -> Config:
+def make_config(folder: Path, grouped: bool = True, epochs: int = 1, channels: int = 8) -> Config:
     """A config of a small training on the data in ``folder``, without groups if not ``grouped``."""
     options = dict(groups=GROUPS) if grouped else {}
     pipeline = [dict(type='mmmsf.LoadImage'), dict(type='PackInputs')]
@@ -76,7 +92,7 @@ def make_config(folder: Path, grouped: bool = True, epochs: int = 1, **head: Any
 
     def loader(split: str, shuffle: bool, **dataset: Any) -> dict[str, Any]:
         return dict(
-            batch_size=32,
+            batch_size=16,
             sampler=dict(type='DefaultSampler', shuffle=shuffle),
             dataset=dict(
                 type='mmmsf.CsvMultiLabel',
@@ -91,7 +107,9 @@ def make_config(folder: Path, grouped: bool = True, epochs: int = 1, **head: Any
             **common,
         )
 
-    linear = dict(type='MultiLabelLinearClsHead', num_classes=len(CLASSES), in_channels=128)
+    linear = dict(
+        type='MultiLabelLinearClsHead', num_classes=len(CLASSES), in_channels=8 * channels
+    )
     bce = dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=0.0)
     cfg = Config.fromfile(Path(__file__).parents[2] / 'configs/_base_/default_runtime.py')
     cfg.merge_from_dict(
@@ -102,13 +120,13 @@ def make_config(folder: Path, grouped: bool = True, epochs: int = 1, **head: Any
                 backbone=dict(
                     type='ResNet_CIFAR',
                     depth=18,
-                    base_channels=16,
-                    stem_channels=16,
+                    base_channels=channels,
+                    stem_channels=channels,
                     strides=(1, 2, 2, 2),
                     out_indices=(3,),
                 ),
                 neck=dict(type='GlobalAveragePooling'),
-                head={**linear, 'loss': bce, **head},
+                head={**linear, 'loss': bce},
                 **(dict(classes=CLASSES, **options) if grouped else {}),
             ),
             train_dataloader=loader('train', True),
