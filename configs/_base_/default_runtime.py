@@ -13,6 +13,7 @@ default_hooks = dict(
     non_finite=dict(type='mmmsf.NonFiniteLossHook'),
     targets=dict(type='mmmsf.TargetCheckHook'),
     loss_epoch=dict(type='mmmsf.LossEpochHook'),
+    label_counts=dict(type='mmmsf.LabelCountHook'),
     summary=dict(type='mmmsf.RunSummaryHook'),
     thresholds=dict(type='mmmsf.TuneThresholdsHook'))
 

@@ -4,6 +4,7 @@ from . import transforms
 from .base import MultiLabelData
 from .cached_features import CachedFeatures
 from .categories import COCO_CLASSES, VOC_CLASSES
+from .class_aware_sampler import ClassAwareSampler
 from .coco import CocoMultiLabel
 from .csv import CsvMultiLabel
 from .digits import ScaledDigits
@@ -14,6 +15,7 @@ __all__ = [
     'COCO_CLASSES',
     'VOC_CLASSES',
     'CachedFeatures',
+    'ClassAwareSampler',
     'CocoMultiLabel',
     'CsvMultiLabel',
     'ImageReadError',

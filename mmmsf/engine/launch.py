@@ -139,7 +139,9 @@ def build_runner(cfg: Config, verbose: bool = False) -> Runner:
             A runner that the config names shows it in any case.
     """
     hooks = dict(
-        targets=dict(type='mmmsf.TargetCheckHook'), loss_epoch=dict(type='mmmsf.LossEpochHook')
+        targets=dict(type='mmmsf.TargetCheckHook'),
+        loss_epoch=dict(type='mmmsf.LossEpochHook'),
+        label_counts=dict(type='mmmsf.LabelCountHook'),
     )
     cfg.default_hooks = {**hooks, **(cfg.get('default_hooks') or {})}
     if cfg.get('randomness', {}).get('deterministic'):

@@ -5,6 +5,7 @@ from .grouped_classifier import GroupedClassifier
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import (
     AsymmetricLoss,
+    DistributionBalancedLoss,
     HillLoss,
     LargeLoss,
     MaskedLoss,
@@ -19,6 +20,7 @@ from .tta import AverageScoreTTA
 __all__ = [
     'AsymmetricLoss',
     'AverageScoreTTA',
+    'DistributionBalancedLoss',
     'FeatureInput',
     'FrozenTIMMBackbone',
     'GroupedClassifier',

@@ -47,6 +47,17 @@ def test_other_spellings_of_the_same(write, content):
         assert (first['img_path'], first['gt_label']) == (second['img_path'], second['gt_label'])
 
 
+@pytest.mark.parametrize('options', [{}, dict(names=['cat', 'dog'])])
+def test_a_repeated_label_counts_once_and_is_said(write, capture_log, options):
+    content = 'path,labels\na.jpg,dog\nb.jpg,cat;dog;cat\nc.jpg,dog;dog;dog\n'
+    data = CsvMultiLabel(**write(content), **options)
+    assert [data.get_cat_ids(i) for i in range(3)] == [[1], [0, 1], [1]]
+    assert data.label_counts().tolist() == [1, 3]
+    said = [line for line in capture_log if 'repeated' in line]
+    assert len(said) == 1
+    assert "2 rows, first 'cat' in line 3" in said[0]
+
+
 def test_configured_classes(write, tmp_path, capture_log):
     order = ['zebra', 'dog', 'cat', 'cow']
     data = CsvMultiLabel(**write(GOOD), metainfo=dict(classes=order))

@@ -214,3 +214,4 @@ def test_every_run_has_the_hooks_of_the_losses(monkeypatch: pytest.MonkeyPatch) 
     launch.build_runner(Config(dict(default_hooks=dict(targets=None))))
     assert [hooks.targets for hooks in seen] == [dict(type='mmmsf.TargetCheckHook'), None]
     assert [hooks.loss_epoch.type for hooks in seen] == ['mmmsf.LossEpochHook'] * 2
+    assert [hooks.label_counts.type for hooks in seen] == ['mmmsf.LabelCountHook'] * 2

@@ -26,6 +26,12 @@ class NoisyNumbers:
     def __getitem__(self, index: int) -> Tensor:
         return torch.tensor([index / LENGTH, np.random.rand()], dtype=torch.float32)
 
+    def get_cat_ids(self, index: int) -> list[int]:
+        return [0] if index else [0, 1]
+
+    def label_counts(self) -> np.ndarray:
+        return np.array([LENGTH, 1, 0])
+
 
 class Net(BaseModel):
     """Learn the sum of the inputs with two layers and dropout."""

@@ -48,7 +48,6 @@ TABLES = {
     ),
     'an empty label': (b'path,labels\na.jpg,dog;;cat', "line 2: a label is empty, got 'dog;;cat'"),
     'a separator too many': (b'path,labels\na.jpg,dog;', 'line 2: a label is empty'),
-    'a label twice': (b'path,labels\na.jpg,dog;cat;dog', 'line 2: a label occurs twice'),
     'no row': (b'path,labels\n', 'there is no label in it'),
 }
 

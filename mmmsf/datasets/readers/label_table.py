@@ -11,7 +11,14 @@ from .tables.form import Form
 from .tables.label_column import read_column
 from .tables.one_hot import read_flags
 from .tables.options import TableOptions
-from .tables.rows import LabelRow, clear_none, fill_unknown, merge_images, settle_unknown
+from .tables.rows import (
+    LabelRow,
+    clear_none,
+    drop_repeated,
+    fill_unknown,
+    merge_images,
+    settle_unknown,
+)
 from .tables.text import TextTable, load_text_table
 from .tables.via import read_via
 
@@ -124,7 +131,8 @@ def read_table(
     layout = recognize(table, options)
     paths = _clean_paths(table, layout.path, options.strip_prefix)
     form = _read_form(table, layout, options, paths, names, vocabulary)
-    rows = merge_images(path, form.rows, form.repeats)
+    rows, repeated = drop_repeated(form.rows)
+    rows = merge_images(path, rows, form.repeats)
     found = {name for row in rows for name in (*row.labels, *row.absent)} - {form.none_label}
     classes = form.classes or (names.names if names else tuple(sorted(found)))
     classes = tuple(name for name in classes if name != form.none_label)
@@ -135,4 +143,5 @@ def read_table(
     rows = settle_unknown(path, rows, len(classes), options.unknown)
     counts = dict(images=len(rows), classes=len(classes), unsure=unsure, none=num_none)
     text = _describe(table, layout, form, counts, options.unknown or 'ignore')
+    text = '; '.join(filter(None, [text, repeated]))
     return TableLabels(classes, bool(form.classes or names), rows, text, form.split_at)

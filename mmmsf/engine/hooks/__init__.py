@@ -5,6 +5,7 @@ from .class_check_hook import ClassCheckHook
 from .compile_hook import CompileHook
 from .ema_hook import EMAWithRawEvalHook
 from .fast_forward_hook import FastForwardHook
+from .label_count_hook import LabelCountHook
 from .loss_epoch_hook import LossEpochHook
 from .non_finite_hook import NonFiniteLossHook
 from .report_hook import ReportHook
@@ -19,6 +20,7 @@ __all__ = [
     'CompileHook',
     'EMAWithRawEvalHook',
     'FastForwardHook',
+    'LabelCountHook',
     'LossEpochHook',
     'NonFiniteLossHook',
     'ReportHook',

@@ -1,7 +1,8 @@
 """Losses."""
 
 from .asymmetric_loss import AsymmetricLoss, asymmetric_loss
-from .base import EpochLoss, MultiLabelLoss, set_epoch
+from .base import EpochLoss, MultiLabelLoss, losses_with, set_epoch, set_label_counts
+from .distribution_balanced_loss import DistributionBalancedLoss, rebalanced_weight
 from .hill_loss import HillLoss, hill_loss
 from .large_loss import LargeLoss, large_loss
 from .masked_loss import MaskedLoss, elementwise_fault
@@ -11,6 +12,7 @@ from .two_way_loss import TwoWayLoss, two_way_terms
 
 __all__ = [
     'AsymmetricLoss',
+    'DistributionBalancedLoss',
     'EpochLoss',
     'HillLoss',
     'LargeLoss',
@@ -23,7 +25,10 @@ __all__ = [
     'elementwise_fault',
     'hill_loss',
     'large_loss',
+    'losses_with',
+    'rebalanced_weight',
     'set_epoch',
+    'set_label_counts',
     'splc_loss',
     'two_way_terms',
 ]

@@ -1,5 +1,7 @@
 """Bases of the losses that leave unknown targets out."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from .reduction import check_reduction, reduce_loss
@@ -80,9 +82,28 @@ class EpochLoss(MultiLabelLoss):
         return self._epoch
 
 
+def losses_with(module: nn.Module, method: str) -> list[nn.Module]:
+    """Find the parts of a module that have a method."""
+    return [part for part in module.modules() if callable(getattr(part, method, None))]
+
+
 def set_epoch(module: nn.Module, epoch: int) -> int:
     """Set the epoch of every loss inside a module that has ``set_epoch``; return their number."""
-    losses = [part for part in module.modules() if callable(getattr(part, 'set_epoch', None))]
+    losses = losses_with(module, 'set_epoch')
     for loss in losses:
         loss.set_epoch(epoch)  # type: ignore[operator]
+    return len(losses)
+
+
+def set_label_counts(module: nn.Module, counts: Sequence[int], num_images: int) -> int:
+    """Set the label counts of every loss inside a module that takes them; return their number.
+
+    Args:
+        module: Model.
+        counts: Number of images in which each class is positive, (K,).
+        num_images: Number of all images.
+    """
+    losses = losses_with(module, 'set_label_counts')
+    for loss in losses:
+        loss.set_label_counts(counts, num_images)  # type: ignore[operator]
     return len(losses)

@@ -21,6 +21,7 @@ def test_shapes_at_448_px(padding: int, small: int) -> None:
         (1, 512, 14, 14),
         (1, 512, small, small),
     ]
+    assert sum(parameter.numel() for parameter in neck.parameters()) == 11_011_584
 
 
 @pytest.mark.parametrize('padding', [0, 1])

@@ -84,7 +84,7 @@ def split_cell(cell: str, separator: str, where: str) -> list[str]:
         where: Place of the cell; opens the message.
 
     Raises:
-        ValueError: A label is empty or occurs twice, or a list is not valid.
+        ValueError: A label is empty, or a list is not valid.
     """
     if not cell:
         return []
@@ -96,6 +96,4 @@ def split_cell(cell: str, separator: str, where: str) -> list[str]:
         labels = [label.strip() for label in re.split(PATTERNS[separator], cell)]
     if '' in labels:
         raise ValueError(f'{where}: a label is empty, got {cell!r}; remove the extra separator')
-    if len(set(labels)) < len(labels):
-        raise ValueError(f'{where}: a label occurs twice, got {cell!r}; keep one')
     return labels

@@ -49,10 +49,7 @@ def _label_rows(
     def named(labels: Sequence[str], where: str) -> list[str]:
         if names is None:
             return list(labels)
-        found = [x if x == none_label else names.name(x, where) for x in labels]
-        if len(set(found)) < len(found):
-            raise ValueError(f'{where}: a label occurs twice, got {list(labels)}; keep one')
-        return found
+        return [x if x == none_label else names.name(x, where) for x in labels]
 
     return [
         LabelRow(

@@ -56,6 +56,26 @@ def merge_images(path: str, rows: Iterable[LabelRow], repeats: bool) -> list[Lab
     return [row._replace(labels=list(dict.fromkeys(row.labels))) for row in merged.values()]
 
 
+def drop_repeated(rows: Sequence[LabelRow]) -> tuple[list[LabelRow], str]:
+    """Keep each label of a row once.
+
+    Returns:
+        Rows, and a sentence that counts those with a repeated label, '' for none.
+    """
+    kept = [row._replace(labels=list(dict.fromkeys(row.labels))) for row in rows]
+    changed = [
+        row for row, new in zip(rows, kept, strict=True) if len(row.labels) != len(new.labels)
+    ]
+    if not changed:
+        return kept, ''
+    first = changed[0]
+    label = next(name for name in first.labels if first.labels.count(name) > 1)
+    return kept, (
+        f'a label that is repeated in a row counts once, in {len(changed)} rows, first {label!r} '
+        f'in line {first.line}'
+    )
+
+
 def clear_none(path: str, rows: Sequence[LabelRow], none_label: str) -> tuple[list[LabelRow], int]:
     """Take out the label that stands for no label.
 

@@ -1,0 +1,3 @@
+_base_ = ['./ours_frozen_runtime.py', './datasets/coco-small_224px.py']
+
+model = dict(head=dict(num_classes=80))
