@@ -186,7 +186,7 @@ def test_every_tool_on_a_short_training_with_unknown_labels(tmp_path: Path) -> N
     from mmmsf.deploy import OnnxClassifier
 
     write_data(tmp_path / 'data', 320, 160, unknown=0.2)
-    cfg = make_config(tmp_path / 'data', epochs=3)
+    cfg = make_config(tmp_path / 'data', epochs=3, channels=16)
     cfg.model.train_cfg = dict(augments=[dict(type='Mixup', alpha=0.2)], probs=[0.3])
     cfg.dump(tmp_path / 'c.py')
     shown = call(tmp_path, 'train.py', 'c.py', '--work-dir', 'run', '--seed', '0')
