@@ -125,7 +125,7 @@ class ContactSheetHook(Hook):
         loader: DataLoader,
         thresholds: NDArray[np.floating] | None = None,
     ) -> None:
-        groups = model_groups(unwrap_model(runner.model))
+        groups = () if thresholds is None else model_groups(unwrap_model(runner.model))
         tiles = [make_tile(x, self._classes(loader, x), thresholds, groups) for x in self._samples]
         if tiles:
             path = Path(runner.work_dir) / mode / 'contact_sheet.png'
