@@ -17,6 +17,7 @@ from mmmsf.evaluation import Predictions
 from mmmsf.evaluation.functional import threshold_decisions
 from mmmsf.evaluation.functional.threshold_search import class_thresholds
 from mmmsf.evaluation.tuning import tune_frequent_classes
+from mmmsf.models.heads.calibration import CalibratedLogits, Calibration, calibrate_scores
 from mmmsf.report.numbers import check_comparable
 from mmmsf.report.page import build_page
 from mmmsf.utils.groups import Group, broken_rows, exclusive_decisions
@@ -101,7 +102,9 @@ def grouped_predictions(seed: int = 0) -> Predictions:
         scores[:, columns] = weights / (weights.sum(axis=1, keepdims=True) + (columns[0] == 4))
     names = np.array([f'{i}.jpg' for i in range(200)])
     sizes = np.zeros_like(targets)
-    return Predictions(names, np.array(NAMES), scores.astype(np.float32), targets, sizes, INDEXED)
+    return Predictions(
+        names, np.array(NAMES), scores.astype(np.float32), targets, sizes, groups=INDEXED
+    )
 
 
 def test_predictions_keep_groups_and_older_files_have_none(tmp_path: Path) -> None:
@@ -161,6 +164,7 @@ def test_the_classifier_without_torch_chooses_as_the_inferencer() -> None:
 
     model = OnnxClassifier.__new__(OnnxClassifier)
     model.classes, model.prepare = NAMES, lambda image: image  # type: ignore[method-assign]
+    model.calibrated = False
     model._groups = [(x.name, list(x.classes), x.rule) for x in INDEXED]
     rng = np.random.default_rng(0)
     for row in grouped_predictions(1).scores[:50]:
@@ -266,3 +270,25 @@ def test_groups_are_exclusive_where_sigmoids_are_not(tmp_path: Path) -> None:
         broken[name] = broken_rows(shown, digit).mean()
     assert broken['groups'] == 0 < broken['sigmoids']
     assert len(CLASSES) == 15
+
+
+def test_calibration_leaves_the_softmax_of_groups_as_it_is(tmp_path: Path) -> None:
+    grouped_predictions().save(tmp_path / 'p.npz')
+    small_grouped(tmp_path, thresholds=[0.5, 0.5, 0.3, 0.4, 0.3])
+    tool = ('p.npz', '--checkpoint', 'x.pth', '--out', 'c.pth')
+    assert 'cup: in an exclusive group' in call(tmp_path, 'analysis/calibrate.py', *tool)
+    raw, calibrated = (
+        MultiLabelInferencer(tmp_path / 'c.pth', device='cpu', calibrated=x) for x in (False, True)
+    )
+    one, other = (x(IMAGE, return_scores=True, show_progress=False)[0] for x in (raw, calibrated))
+    inside = [0, 1, 2, 4]
+    np.testing.assert_array_equal(one['all_scores'][inside], other['all_scores'][inside])
+    np.testing.assert_array_equal(raw.thresholds[inside], calibrated.thresholds[inside])
+    assert one['all_scores'][3] != other['all_scores'][3] and one['labels'] == other['labels']
+    assert one['groups'] == other['groups']
+    kept = Calibration(np.array([1.0, 2.0]), np.array([0.0, 0.5]))
+    scores = np.array([[0.99999, 0.99999]])  # above the ceiling
+    found = calibrate_scores(scores, kept)
+    assert found[0, 0] == scores[0, 0] and found[0, 1] < 0.9999
+    logits = torch.tensor([[12.0, 12.0]])
+    assert CalibratedLogits(kept)(logits)[0].tolist()[0] == 12.0

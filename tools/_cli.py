@@ -42,6 +42,16 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+def add_calibration_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the choice between calibrated scores and those that the network was trained to give."""
+    parser.add_argument(
+        '--calibration',
+        action=argparse.BooleanOptionalAction,
+        help="calibrate the scores by the checkpoint's own calibration (written by "
+        'tools/analysis/calibrate.py; default: where it has one)',
+    )
+
+
 def add_fast_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a forward pass (``mmmsf.engine.FastOptions``)."""
     group = parser.add_argument_group('forward pass')

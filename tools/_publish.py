@@ -52,19 +52,20 @@ def published(
     Args:
         checkpoint: Checkpoint of :func:`mmmsf.checkpoint.read_checkpoint`.
         metrics: Metrics to store; by default those in the checkpoint.
-        raw: Take the weights as trained and not their average. The thresholds and metrics in the
-            checkpoint belong to the average and are dropped.
+        raw: Take the weights as trained and not their average. The thresholds, calibration and
+            metrics in the checkpoint belong to the average and are dropped.
 
     Returns:
         ``state_dict`` and ``meta``, the latter with ``mmmsf_version`` and, where known, ``cfg``
-        (text), ``dataset_meta`` (names of classes, groups), ``thresholds``, ``metrics``, ``epoch``
-        and ``iter``.
+        (text), ``dataset_meta`` (names of classes, groups), ``thresholds``, ``calibration``,
+        ``metrics``, ``epoch`` and ``iter``.
 
     Raises:
         ValueError: ``raw`` is True and there is no second set of weights.
     """
     source = checkpoint['meta']
-    keys = ['cfg', 'epoch', 'iter'] + ([] if raw else ['thresholds', 'metrics'])
+    of_weights = [] if raw else ['thresholds', 'calibration', 'metrics']
+    keys = ['cfg', 'epoch', 'iter', *of_weights]
     kept: dict[str, Any] = {key: source[key] for key in keys if source.get(key) is not None}
     for key, value in (source.get('dataset_meta') or {}).items():
         if key.lower() in ('classes', 'groups'):

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from _cli import add_fast_arguments, fast_options, harden
+from _cli import add_calibration_argument, add_fast_arguments, fast_options, harden
 
 CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 USAGE = (
     'predict.py [-h] [CONFIG] CHECKPOINT INPUT [INPUT ...] --out-dir DIR [--attention] '
-    '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE] '
+    '[--thr SCORE | --topk N] [--batch-size N] [--device DEVICE] [--no-calibration] '
     '[--amp] [--compile] [--no-fold] [--no-channels-last]'
 )
 
@@ -59,6 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', help='for example cpu or cuda:1 (default: a GPU if there is one)'
     )
+    add_calibration_argument(parser)
     add_fast_arguments(parser)
     args = parser.parse_intermixed_args()
     first = args.arguments[0]
@@ -130,6 +131,7 @@ def main() -> None:
             args.device,
             thresholds=args.thr,
             fast=FastOptions(**fast_options(args)),
+            calibrated=args.calibration,
         )
         if args.attention:
             check_class_maps(inferencer.model)

@@ -1,7 +1,7 @@
 """Publication of a checkpoint: ``python tools/publish_model.py IN.pth OUT(.pth|.safetensors)``.
 
-The file keeps the weights, the config, the class names, the thresholds and the metrics, without
-the state of the training.
+The file keeps the weights, the config, the class names, the thresholds, the calibration and the
+metrics, without the state of the training.
 """
 
 import argparse

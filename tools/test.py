@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _cli import (
+    add_calibration_argument,
     add_common_arguments,
     add_fast_arguments,
     add_verbose_argument,
@@ -51,6 +52,7 @@ def parse_args() -> argparse.Namespace:
         'tools/analysis/tune_thresholds.py): metrics such as CF1_tuned, and the labels of '
         '--show-dir, of the contact sheet and of --out FILE.pkl (default: where it has any)',
     )
+    add_calibration_argument(parser)
     add_fast_arguments(parser)
     add_verbose_argument(parser)
     add_common_arguments(parser)
@@ -124,7 +126,8 @@ def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
     if out.endswith('.json'):
         mmengine.dump(metrics, out)
     elif out.endswith('.npz') and (metric := _multi_label(runner)) is not None:
-        Predictions.from_rows(metric.rows, runner.test_dataloader.dataset).save(out)
+        dataset = runner.test_dataloader.dataset
+        Predictions.from_rows(metric.rows, dataset, metric.calibrated).save(out)
     runner.logger.info(f'Written to {out}')
 
 
@@ -134,7 +137,7 @@ def test(args: argparse.Namespace) -> None:
     import mmmsf  # noqa: F401  checks the frameworks and declares the registries
     from mmmsf.engine import launch
     from mmmsf.engine.console import announce
-    from mmmsf.engine.evaluation_run import check_test_run, use_thresholds
+    from mmmsf.engine.evaluation_run import check_test_run, use_calibration, use_thresholds
 
     launch.set_local_rank(args.local_rank)
     if args.out is not None:  # before the work, not after it
@@ -147,8 +150,11 @@ def test(args: argparse.Namespace) -> None:
     announce(runner, f'Test {args.checkpoint} with {args.config}')
     try:
         check_test_run(runner, args.checkpoint)
+        calibration = use_calibration(runner, args.checkpoint, args.calibration)
+        if calibration is not None:
+            runner.logger.info("Scores calibrated by the checkpoint's own calibration")
         if class_thr is not None:
-            use_thresholds(runner, class_thr)
+            use_thresholds(runner, class_thr, calibration)
             runner.logger.info(
                 "Labels and the row `tuned` by the checkpoint's own thresholds; on the images that "
                 'these were tuned on, that row is too high'

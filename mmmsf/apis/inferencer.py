@@ -46,17 +46,22 @@ class MultiLabelInferencer(BaseInferencer):
         pretrained: Path of a checkpoint.
         device: By default the GPU where there is one; a built model keeps its device.
         thresholds: One number, K numbers, or a dict from class names, which replace the thresholds
-            of the checkpoint or the head.
+            of the checkpoint or the head. They are compared with the scores of the result, so with
+            calibrated scores where these are.
         max_pixels: Limit of an image's pixels; the header of a larger image is rejected before
             memory of its size is allocated. By default the limit of ``LoadImage`` in the test
             pipeline, without one 178,956,970.
         fast: Preparations of the network, by default folded batch norms and channels_last. They are
             made on a copy at the first prediction; ``loaded.model`` stays as it is.
+        calibrated: True for calibrated scores, False for those that the network was trained to
+            give; by default calibrated where the checkpoint carries a calibration
+            (``tools/analysis/calibrate.py``).
 
     Raises:
         FileNotFoundError: Config or checkpoint does not exist.
-        ValueError: Model and checkpoint do not fit, there are no weights to load, or the head
-            breaks the contract in `mmmsf.models.heads.contract`.
+        ValueError: Model and checkpoint do not fit, there are no weights to load, no calibration
+            where one is required, or the head breaks the contract in
+            `mmmsf.models.heads.contract`.
     """
 
     def __init__(
@@ -67,8 +72,9 @@ class MultiLabelInferencer(BaseInferencer):
         thresholds: Thresholds = None,
         max_pixels: int | None = None,
         fast: FastOptions | None = None,
+        calibrated: bool | None = None,
     ) -> None:
-        self.loaded = resolve_model(model, pretrained, device)
+        self.loaded = resolve_model(model, pretrained, device, calibrated)
         self._fast = FastForward(self.loaded.model, fast or FastOptions())
         self.config = self.loaded.cfg
         self.classes = self.loaded.classes
@@ -104,9 +110,10 @@ class MultiLabelInferencer(BaseInferencer):
         Returns:
             For each image, in order, a dict with ``path`` (None for an image in memory),
             ``labels`` (names whose score is at least their class's threshold, highest first),
-            ``scores`` and ``indices`` of these, and the entries that the options add. Of a model
-            with exclusive groups the labels keep their rules, and ``groups`` has for each group's
-            name ``label`` (None for none of its classes) and ``score``.
+            ``scores`` and ``indices`` of these, ``calibrated`` (True) where the scores are, and
+            the entries that the options add. Of a model with exclusive groups the labels keep
+            their rules, and ``groups`` has for each group's name ``label`` (None for none of its
+            classes) and ``score``.
 
         Raises:
             ValueError: An image cannot be used and ``on_error`` is ``'raise'``, the model has no
@@ -153,6 +160,8 @@ class MultiLabelInferencer(BaseInferencer):
         if groups:
             decided = decide(scores, self.thresholds, groups)
             result['groups'] = group_results(scores.numpy(), decided, groups, self.classes)
+        if self.loaded.calibrated:
+            result['calibrated'] = True
         if options.show_dir is not None:
             Path(options.show_dir).mkdir(parents=True, exist_ok=True)
             picture = draw_result(self.read(image)['img'], result, maps, visible_region(sample))

@@ -37,17 +37,12 @@ def _from_module(model: nn.Module, device: str | torch.device | None) -> LoadedM
     return LoadedModel(model, cfg, tuple(map(str, names)), thresholds, {})
 
 
-def resolve_model(
+def _resolve(
     model: str | Path | Config | LoadedModel | nn.Module | None,
     pretrained: str | Path | None,
     device: str | torch.device | None,
+    calibrated: bool | None,
 ) -> LoadedModel:
-    """Load the model that the arguments of :class:`MultiLabelInferencer` name.
-
-    Raises:
-        FileNotFoundError: Config or checkpoint does not exist.
-        ValueError: There is nothing to load, no such model name, or two sets of weights.
-    """
     if isinstance(model, LoadedModel | nn.Module):
         if pretrained is not None:
             raise ValueError(
@@ -68,13 +63,13 @@ def resolve_model(
         checkpoint = pretrained if model is None else str(model)
         if checkpoint is None:
             raise ValueError('`model` or `pretrained` must be given, got neither')
-        return load_model(checkpoint, device=device)
+        return load_model(checkpoint, device=device, calibrated=calibrated)
     if isinstance(model, Config) or Path(model).suffix in _CONFIG_SUFFIXES:
         cfg = model if isinstance(model, Config) else read_config(model)
         checkpoint = pretrained or cfg.get('load_from')
         if checkpoint is None:
             raise ValueError('`pretrained` must name a checkpoint where `model` is a config')
-        return load_model(checkpoint, cfg, device)
+        return load_model(checkpoint, cfg, device, calibrated)
     if str(model).lower() not in list_models():
         raise ValueError(
             '`model` must be a config (.py), a checkpoint (.pth, .safetensors) or one of '
@@ -85,3 +80,26 @@ def resolve_model(
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     with secure_loading():
         return _from_module(get_model(str(model), weights, device), device)
+
+
+def resolve_model(
+    model: str | Path | Config | LoadedModel | nn.Module | None,
+    pretrained: str | Path | None,
+    device: str | torch.device | None,
+    calibrated: bool | None = None,
+) -> LoadedModel:
+    """Load the model that the arguments of :class:`MultiLabelInferencer` name.
+
+    Raises:
+        FileNotFoundError: Config or checkpoint does not exist.
+        ValueError: There is nothing to load, no such model name, two sets of weights, no
+            calibration where one is required, or a model that is loaded already has one where
+            none is wanted.
+    """
+    loaded = _resolve(model, pretrained, device, calibrated)
+    if calibrated not in (None, loaded.calibrated):
+        raise ValueError(
+            f'`calibrated` must be {loaded.calibrated} or None for a `model` that is loaded '
+            f'already, got {calibrated}; name its checkpoint instead'
+        )
+    return loaded

@@ -13,10 +13,16 @@ from mmpretrain.models import ImageClassifier
 from numpy.typing import NDArray
 
 from mmmsf.models.decisions import model_groups
+from mmmsf.models.heads.calibration import (
+    calibrate_head,
+    calibrate_thresholds,
+    is_calibrated,
+)
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.utils.config_file import read_config
 from mmmsf.utils.groups import Group
 
+from .calibration import calibration_of
 from .config_text import config_from_text
 from .files import read_checkpoint
 from .fit import check_classes, check_groups, checkpoint_classes, load_weights
@@ -53,6 +59,11 @@ class LoadedModel:
     def num_classes(self) -> int:
         """Number of classes K."""
         return len(self.classes)
+
+    @property
+    def calibrated(self) -> bool:
+        """True where the scores of the model and the thresholds are calibrated."""
+        return is_calibrated(getattr(self.model, 'head', None))
 
     @property
     def pipeline(self) -> list[dict[str, Any]]:
@@ -131,6 +142,7 @@ def load_model(
     checkpoint: str | Path,
     config: str | Path | Config | None = None,
     device: str | torch.device | None = None,
+    calibrated: bool | None = None,
 ) -> LoadedModel:
     """Load a trained multi-label model.
 
@@ -139,14 +151,18 @@ def load_model(
             averaged weights are loaded where the run kept an average.
         config: By default the config in the checkpoint, parsed as data and not executed.
         device: By default the GPU where there is one.
+        calibrated: True for calibrated scores, False for those that the network was trained to
+            give; by default calibrated where the checkpoint carries a calibration.
 
     Returns:
-        The model with its classes and thresholds.
+        The model with its classes and thresholds. Thresholds in the checkpoint are converted to
+        the scores that the model gives; without any, the head's are taken as they are.
 
     Raises:
         FileNotFoundError: Checkpoint or config does not exist.
         ValueError: The checkpoint cannot be read, it has no config and `config` is None, its
-            weights do not fit, or the head breaks the contract in `mmmsf.models.heads.contract`.
+            weights do not fit, it lacks the calibration that is asked for, or the head breaks the
+            contract in `mmmsf.models.heads.contract`.
     """
     found = read_checkpoint(checkpoint)
     meta = found['meta']
@@ -165,12 +181,12 @@ def load_model(
     classes = _classes(meta, cfg, num_classes)
     if getattr(model, 'classes', None) is not None:
         check_classes(classes, model.classes, str(checkpoint), '`model.classes` of the config')
+    thresholds = _thresholds(meta, getattr(model.head, 'thr', None), num_classes)
+    calibration = calibration_of(meta, num_classes, checkpoint, calibrated)
+    if calibration is not None:
+        calibrate_head(model.head, calibration)
+        if meta.get('thresholds') is not None:
+            thresholds = calibrate_thresholds(thresholds, calibration)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return LoadedModel(
-        model.to(device),
-        cfg,
-        classes,
-        _thresholds(meta, getattr(model.head, 'thr', None), num_classes),
-        meta,
-    )
+    return LoadedModel(model.to(device), cfg, classes, thresholds, meta)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,16 +10,17 @@ from .files import read_checkpoint, write_checkpoint
 from .fit import check_classes, checkpoint_classes
 
 
-def store_thresholds(
-    checkpoint: str | Path, out: str | Path, values: Sequence[float], classes: Sequence[str]
+def store_class_values(
+    checkpoint: str | Path, out: str | Path, key: str, value: Any, classes: Sequence[str]
 ) -> None:
-    """Copy a checkpoint with ``meta['thresholds']`` set and nothing else changed.
+    """Copy a checkpoint with an entry of values per class in ``meta`` and nothing else changed.
 
     Args:
         checkpoint: File to read.
         out: File to write; may be ``checkpoint``.
-        values: K thresholds in the order of ``classes``.
-        classes: K class names of the data that the thresholds were tuned on.
+        key: Name of the entry.
+        value: Numbers, lists and dicts, in the order of ``classes``.
+        classes: Class names of the data that the values come from.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
@@ -37,8 +39,21 @@ def store_thresholds(
             f'{out} must end in {Path(checkpoint).suffix}, as {checkpoint} does; '
             'tools/publish_model.py changes the format'
         )
-    meta = {**found['meta'], 'thresholds': [float(value) for value in values]}
-    write_checkpoint(out, {**found, 'meta': meta})
+    write_checkpoint(out, {**found, 'meta': {**found['meta'], key: value}})
+
+
+def store_thresholds(
+    checkpoint: str | Path, out: str | Path, values: Sequence[float], classes: Sequence[str]
+) -> None:
+    """Copy a checkpoint with ``meta['thresholds']`` set, by :func:`store_class_values`.
+
+    Args:
+        checkpoint: File to read.
+        out: File to write; may be ``checkpoint``.
+        values: K thresholds of scores that are not calibrated, in the order of ``classes``.
+        classes: K class names of the data that the thresholds were tuned on.
+    """
+    store_class_values(checkpoint, out, 'thresholds', [float(x) for x in values], classes)
 
 
 def find_thresholds(checkpoint: str | Path) -> list[float] | None:

@@ -80,6 +80,24 @@ def read_classes(path: str) -> list[str]:
     return names
 
 
+def read_indices(path: str) -> list[int]:
+    """Read indices of images from a text file, one a line.
+
+    Raises:
+        OSError: ``path`` does not exist or cannot be read.
+        ValueError: A line is no index, or an index occurs twice; names the line.
+    """
+    lines = read_text(path, 'list of indices', 'write an index a line').split()
+    wrong = [line for line in lines if not (line.isascii() and line.isdigit())]
+    if wrong:
+        raise ValueError(f'{path}: must hold an index a line, from 0, got {wrong[0]!r}')
+    indices = [int(line) for line in lines]
+    repeated = find_repeated(indices)
+    if repeated:
+        raise ValueError(f'{path}: indices must be distinct, got {repeated[:5]} more than once')
+    return indices
+
+
 def score_vector(
     num_classes: int,
     positive: Sequence[int],
@@ -150,14 +168,16 @@ class MultiLabelData(BaseDataset):
             one class holds, or with the rule ``'at_most_one'`` at most one. The labels are checked,
             and the groups kept in ``metainfo['groups']``. The model must have the same groups:
             ``mmmsf.GroupedClassifier``.
-        classes, metainfo, indices, pipeline, ...: As in MMPretrain's ``BaseDataset``. Where
+        indices: Images to keep, as in MMPretrain's ``BaseDataset``, or a text file of them: an
+            index a line, from 0, of the images that ``filter_cfg`` leaves.
+        classes, metainfo, pipeline, ...: As in MMPretrain's ``BaseDataset``. Where
             ``classes`` are a part of the annotations' (after renaming), the labels of the others
             are dropped, counted and named in the log.
 
     Raises:
-        OSError: ``classes`` names a file that does not exist or cannot be read.
-        ValueError: ``filter_cfg`` has an unknown key, classes repeat, no image is left, or labels
-            break the rule of a group.
+        OSError: ``classes`` or ``indices`` names a file that does not exist or cannot be read.
+        ValueError: ``filter_cfg`` has an unknown key, classes repeat, a file of indices is not
+            valid, no image is left, or labels break the rule of a group.
     """
 
     def __init__(
@@ -183,6 +203,8 @@ class MultiLabelData(BaseDataset):
                 names = read_classes(os.path.expanduser(options['classes']))
                 kwargs['metainfo'] = {**metainfo, 'classes': names}
                 kwargs.pop('classes', None)
+        if isinstance(kwargs.get('indices'), str):
+            kwargs['indices'] = read_indices(os.path.expanduser(kwargs['indices']))
         # METAINFO of a subclass is a default, which the annotations may contradict
         self.configured_classes = kwargs.get('classes')
         if self.configured_classes is None:

@@ -104,6 +104,7 @@ def describe(
             mean=preprocessor.mean.flatten().tolist() if normalize else None,
             std=preprocessor.std.flatten().tolist() if normalize else None,
             sigmoid=True,
+            calibration=loaded.calibrated,
         ),
     )
 
@@ -148,7 +149,8 @@ def export_onnx(
 ) -> dict[str, Any]:
     """Write a model as ONNX: ``images`` (B, 3, H, W) in, ``scores`` (B, K) out.
 
-    ``images`` is float32, RGB, 0 to 255; normalisation and sigmoid are part of the graph. The batch
+    ``images`` is float32, RGB, 0 to 255; normalisation, sigmoid and, of a calibrated model, the
+    calibration are part of the graph. The batch
     size is dynamic, except for backbones that make it a constant when traced, such as
     ``SwinTransformer``: their file takes one image at a time, which is logged. The entry ``mmmsf``
     of the file's metadata is the JSON of :func:`describe`.

@@ -135,6 +135,7 @@ class OnnxClassifier:
         classes: K names.
         thresholds: (K,) float32; a score of at least its threshold is a positive decision. May be
             assigned.
+        calibrated: True where the graph calibrates its scores.
         meta: Metadata of the file.
 
     Raises:
@@ -176,6 +177,7 @@ class OnnxClassifier:
             (group['name'], [place[name] for name in group['classes']], group['rule'])
             for group in self.meta.get('groups', ())
         ]
+        self.calibrated: bool = self.meta['folded'].get('calibration', False)
 
     def prepare(self, image: ImageSource) -> np.ndarray:
         """Read and resize one image.
@@ -219,9 +221,10 @@ class OnnxClassifier:
 
         Returns:
             ``labels``: names whose score is at least their threshold, highest score first;
-            ``scores``: scores of the labels; ``all_scores``: float32 (K,). Of a model with
-            exclusive groups the labels keep their rules, and ``groups`` has for each group's name
-            ``label`` (None for none of its classes) and ``score``.
+            ``scores``: scores of the labels; ``all_scores``: float32 (K,); ``calibrated``: True,
+            only where the scores are. Of a model with exclusive groups the labels keep their
+            rules, and ``groups`` has for each group's name ``label`` (None for none of its
+            classes) and ``score``.
         """
         scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
         chosen = scores >= self.thresholds
@@ -241,6 +244,7 @@ class OnnxClassifier:
             labels=[self.classes[k] for k in order],
             scores=[float(scores[k]) for k in order],
             all_scores=scores,
+            **(dict(calibrated=True) if self.calibrated else {}),
         )
         return dict(result, groups=groups) if groups else result
 

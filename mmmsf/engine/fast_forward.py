@@ -158,7 +158,7 @@ class FastForward(nn.Module):
         if missing > 0:
             inputs = torch.cat([inputs, inputs[-1:].expand(missing, -1, -1, -1)])
             samples = samples and [*samples, *(DataSample() for _ in range(missing))]
-        if self.options.channels_last:
+        if self.options.channels_last and inputs.ndim == 4:  # cached features are vectors
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if self.options.compile:
             torch.compiler.cudagraph_mark_step_begin()

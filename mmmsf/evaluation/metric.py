@@ -48,6 +48,7 @@ class MultiLabelMetric(BaseMetric):
     outcome do not count. All decisions at thresholds keep the rules of the groups.
 
     With ``keep_rows = True`` the gathered rows are kept in ``rows`` after ``evaluate``.
+    ``calibrated = True`` says that the scores are calibrated, for those who save the rows.
 
     Results are ``mAP``, the same of another flavour (``mAP_voc``, or ``mAP_area`` where
     ``ap_flavour`` is not ``area``), ``mAP_small``, ``mAP_medium`` and ``mAP_large`` (a size
@@ -119,6 +120,7 @@ class MultiLabelMetric(BaseMetric):
         self.class_thr = class_thr
         self.report: EvaluationReport | None = None
         self.keep_rows = False
+        self.calibrated = False
         self.rows: EvaluationRows | None = None
         self._logged: set[str] = set()
 

@@ -26,6 +26,7 @@ class Predictions:
         scores: Scores, 0 to 1, float32 (N, K).
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
         sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
+        calibrated: True where the scores are calibrated; files of earlier versions have none.
         groups: Exclusive groups of the classes.
     """
 
@@ -34,26 +35,47 @@ class Predictions:
     scores: NDArray[np.float32]
     targets: NDArray[np.int8]
     sizes: NDArray[np.int8]
+    calibrated: bool = False
     groups: tuple[Group, ...] = ()
 
     @classmethod
-    def from_rows(cls, rows: EvaluationRows, dataset: BaseDataset) -> 'Predictions':
+    def from_rows(
+        cls, rows: EvaluationRows, dataset: BaseDataset, calibrated: bool = False
+    ) -> 'Predictions':
         """Join gathered rows with the image paths and class names of a data set.
 
         Args:
             rows: Rows with a valid ``sample_idx``.
             dataset: Data set that the rows come from; an image without ``img_path`` is named by
                 its index.
+            calibrated: True where the scores are calibrated.
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         classes = np.array(list(classes))
         groups = parse_groups(dataset.metainfo.get('groups'), classes.tolist())
-        return cls(np.array(names), classes, rows.scores, rows.targets, rows.sizes, groups)
+        arrays = rows.scores, rows.targets, rows.sizes
+        return cls(np.array(names), classes, *arrays, calibrated, groups)
+
+    def require_uncalibrated(self, path: str | Path) -> 'Predictions':
+        """Return the predictions if their scores are those that the network was trained to give.
+
+        Args:
+            path: File that they come from, for the message.
+
+        Raises:
+            ValueError: They are calibrated.
+        """
+        if self.calibrated:
+            raise ValueError(
+                f'the scores in {path} must not be calibrated, since checkpoints carry values for '
+                'scores that are not; test with --no-calibration'
+            )
+        return self
 
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` without pickled objects."""
-        arrays = {name: getattr(self, name) for name in _FIELDS}
+        arrays = {name: getattr(self, name) for name in (*_FIELDS, 'calibrated')}
         if self.groups:
             named = name_groups(self.groups, self.classes.tolist())
             arrays['groups'] = np.array(json.dumps(named))
@@ -73,8 +95,10 @@ class Predictions:
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
                 arrays = {name: archive[name] for name in _FIELDS}
+                calibrated = 'calibrated' in archive and bool(archive['calibrated'])
                 stored = json.loads(str(archive['groups'])) if 'groups' in archive else None
-                return cls(**arrays, groups=parse_groups(stored, arrays['classes'].tolist()))
+                groups = parse_groups(stored, arrays['classes'].tolist())
+                return cls(**arrays, calibrated=calibrated, groups=groups)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise

@@ -103,10 +103,19 @@ def to_thumbnail(image: NDArray[np.uint8], size: int = 150) -> str:
     return f'data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}'
 
 
-def _example(
-    run: RunNumbers, row: int, label: int, root: Path | None, explain: Explain | None
+def make_example(
+    name: str, row: int, label: int, score: float, root: Path | None, explain: Explain | None
 ) -> Example:
-    name = str(run.predictions.names[row])
+    """Read one image and draw its thumbnails; an image that cannot be read has none.
+
+    Args:
+        name: Path of the image, see :func:`find_image`.
+        row: Row of the image in the predictions.
+        label: Class index.
+        score: Score of that class.
+        root: Folder of the images, see :func:`find_image`.
+        explain: Function that draws the attention of a class over an image.
+    """
     path, picture, attention = find_image(name, root), None, None
     if path is not None:
         try:
@@ -116,7 +125,7 @@ def _example(
             image = None
         if image is not None and explain is not None:
             attention = to_thumbnail(explain(np.ascontiguousarray(image), label))
-    return Example(row, name, label, float(run.predictions.scores[row, label]), picture, attention)
+    return Example(row, name, label, score, picture, attention)
 
 
 def find_mistakes(
@@ -139,6 +148,9 @@ def find_mistakes(
 
     def examples(wanted: NDArray[np.bool_], highest: bool) -> list[Example]:
         pairs = worst_pairs(scores, wanted, highest, count, max(2, count // 8))
-        return [_example(run, row, label, root, explain) for row, label in pairs]
+        names = run.predictions.names
+        return [
+            make_example(str(names[i]), i, k, float(scores[i, k]), root, explain) for i, k in pairs
+        ]
 
     return (examples((targets == 0) & accepted, True), examples((targets == 1) & ~accepted, False))

@@ -16,6 +16,7 @@ from mmmsf.evaluation.functional import (
 )
 from mmmsf.evaluation.functional.calibration import (
     CalibrationCurve,
+    brier_score,
     calibration_curve,
     calibration_error,
     classwise_calibration_error,
@@ -54,6 +55,7 @@ class RunNumbers:
         calibration: Curve over all valid (image, class) pairs, 15 bins.
         ece: Expected calibration error of ``calibration``, 0 to 1.
         classwise_ece: Mean of the calibration errors of the classes, 0 to 1.
+        brier: Brier score, 0 to 1.
         truth_pairs: (K, K) ``cooccurrence`` of the truth.
         predicted_pairs: (K, K) ``cooccurrence`` of ``decisions``.
         decisions: (N, K) at ``thresholds``; they keep the rules of exclusive groups.
@@ -72,6 +74,7 @@ class RunNumbers:
     calibration: CalibrationCurve
     ece: float
     classwise_ece: float
+    brier: float
     truth_pairs: NDArray[np.float64]
     predicted_pairs: NDArray[np.float64]
     decisions: NDArray[np.bool_]
@@ -145,6 +148,7 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
         calibration=calibration,
         ece=calibration_error(calibration),
         classwise_ece=float(of_classes.mean()) if of_classes.size else float('nan'),
+        brier=brier_score(scores, targets),
         truth_pairs=cooccurrence(targets == 1, targets),
         decisions=decisions,
         predicted_pairs=cooccurrence(decisions, targets),

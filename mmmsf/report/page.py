@@ -80,6 +80,8 @@ def _run(
         mistakes=groups,
         ece=format_number(100 * run.ece),
         classwise_ece=format_number(100 * run.classwise_ece),
+        brier=format_number(100 * run.brier),
+        calibrated=run.predictions.calibrated,
         pairs=figures.draw_pairs(run.predicted_pairs, labels),
         pair_difference=figures.draw_pairs(run.predicted_pairs - run.truth_pairs, labels, True),
         groups=run.report.group_rows() if run.report.groups else [],

@@ -49,6 +49,7 @@ def summary_rows(runs: Sequence[RunNumbers]) -> list[dict[str, Any]]:
     rows += [
         ('ECE', [100 * run.ece for run in runs]),
         ("mean of the classes' ECE", [100 * run.classwise_ece for run in runs]),
+        ('Brier score', [100 * run.brier for run in runs]),
     ]
     table = []
     for label, values in rows:
@@ -59,7 +60,7 @@ def summary_rows(runs: Sequence[RunNumbers]) -> list[dict[str, Any]]:
                 label=label.replace('_', ' '),
                 cells=[format_number(v) for v in values],
                 change=change['text'],
-                sign='' if 'ECE' in label else change['sign'],
+                sign='' if 'ECE' in label or 'Brier' in label else change['sign'],
             )
         )
     return table

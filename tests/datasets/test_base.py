@@ -169,3 +169,22 @@ def test_replacing_an_image_must_be_asked_for():
 def test_pickles_for_workers():
     data = pickle.loads(pickle.dumps(Fixed('list.json')))
     np.testing.assert_array_equal(data.get_data_info(2)['gt_score'], [0, -1, 1])
+
+
+def test_indices_from_a_file(tmp_path):
+    path = tmp_path / 'held.txt'
+    path.write_text('2\n0\n')
+    data = Fixed('list.json', indices=str(path))
+    assert [data.get_data_info(i)['img_path'] for i in range(len(data))] == ['c.png', 'a.png']
+    data = Fixed('list.json', indices=str(path), filter_cfg=dict(filter_empty=True), lazy_init=True)
+    with pytest.raises(IndexError):
+        data.full_init()  # two images are left, so 2 is none of them
+    for text, value in (('0\n-1\n', "'-1'"), ('0 x', "'x'"), ('1\n2\n1\n', r'\[1\] more')):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf'held\.txt.*{value}'):
+            Fixed('list.json', indices=str(path))
+    path.write_text('')
+    with pytest.raises(ValueError, match='at least one image'):
+        Fixed('list.json', indices=str(path))
+    with pytest.raises(FileNotFoundError):
+        Fixed('list.json', indices=str(tmp_path / 'none.txt'))

@@ -6,6 +6,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmmsf.apis import load_model
+from mmmsf.models.heads.calibration import Calibration, calibrate_scores
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
 
 onnx = pytest.importorskip('onnx')
@@ -18,18 +19,45 @@ from mmmsf.deploy.onnx_classifier import OnnxClassifier  # noqa: E402
 from mmmsf.deploy.quantize import mean_ap, open_session, quantize_onnx, read_meta  # noqa: E402
 from mmmsf.evaluation.functional import average_precision  # noqa: E402
 
+CALIBRATION = dict(slopes=[0.7, 2.0, 1.5, 2.0, 1.2], offsets=[-0.5, 0.5, 1.0, -1.0, 0.5])
+THRESHOLDS = [0.5, 0.4, 0.6, 0.5, 0.45]
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model in float32 (m.onnx) and in int8 (q.onnx)."""
+    """A folder with a calibrated model in float32 (m.onnx) and in int8 (q.onnx)."""
     folder = tmp_path_factory.mktemp('quantize')
     cfg = small_config(num_encoder_layers=0, num_decoder_layers=1)
-    loaded = load_model(write_checkpoint(folder / 'x.pth', cfg), device='cpu')
+    checkpoint = write_checkpoint(
+        folder / 'x.pth', cfg, calibration=CALIBRATION, thresholds=THRESHOLDS
+    )
+    loaded = load_model(checkpoint, device='cpu')
     export_onnx(loaded, folder / 'm.onnx', (64, 64), check=False)
     quantize_onnx(folder / 'm.onnx', folder / 'new/q.onnx', iter(IMAGES))
     return folder
+
+
+def test_the_calibration_is_in_both_graphs_in_float32(folder: Path) -> None:
+    raw = load_model(folder / 'x.pth', device='cpu', calibrated=False)
+    slopes, offsets = CALIBRATION.values()
+    expected = calibrate_scores(
+        torch_scores(raw.model, IMAGES), Calibration(np.array(slopes), np.array(offsets))
+    )
+    for name, tolerance in (('m.onnx', 1e-5), ('new/q.onnx', 0.1)):
+        classifier = OnnxClassifier(folder / name)
+        scores = classifier.session.run(None, {'images': onnx_input(IMAGES)})[0]
+        np.testing.assert_allclose(scores, expected, atol=tolerance)
+        loaded = load_model(folder / 'x.pth', device='cpu')
+        np.testing.assert_array_equal(classifier.thresholds, loaded.thresholds)
+        result = classifier(IMAGES[0])
+        assert classifier.calibrated and result['calibrated'] is True
+    proto = onnx.load(folder / 'new/q.onnx')
+    made_by = {output: node for node in proto.graph.node for output in node.output}
+    steps = [made_by[proto.graph.output[0].name]]
+    while steps[-1].op_type in ('Sigmoid', 'Add', 'Sub', 'Log', 'Min', 'Max', 'Mul', 'Log1p'):
+        steps.append(made_by[next(x for x in steps[-1].input if x in made_by)])
+    assert {'Sigmoid', 'Add', 'Mul'} <= {step.op_type for step in steps[:-1]}
 
 
 def test_int8_is_close_to_float32_and_not_equal(folder: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +30,18 @@ def test_round_trip(tmp_path: Path) -> None:
     for name in ('names', 'classes', 'scores', 'targets', 'sizes'):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
         assert getattr(first, name).dtype == getattr(second, name).dtype
+
+
+def test_calibrated_scores_are_marked(tmp_path: Path) -> None:
+    for calibrated in (False, True):
+        replace(make_predictions(), calibrated=calibrated).save(tmp_path / 'p.npz')
+        assert Predictions.load(tmp_path / 'p.npz').calibrated is calibrated
+    with np.load(tmp_path / 'p.npz') as archive:  # of an earlier version
+        np.savez(tmp_path / 'q.npz', **{k: v for k, v in archive.items() if k != 'calibrated'})
+    old = Predictions.load(tmp_path / 'q.npz')
+    assert not old.calibrated and old.require_uncalibrated('q.npz') is old
+    with pytest.raises(ValueError, match=r'p\.npz must not be calibrated, .* --no-calibration'):
+        Predictions.load(tmp_path / 'p.npz').require_uncalibrated('p.npz')
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ class _Page(HTMLParser):
 
 
 def test_page_needs_nothing_else() -> None:
-    page = build_page([('one', make()), ('two', make(seed=1))])
+    page = build_page([('one', make()), ('two', replace(make(seed=1), calibrated=True))])
+    assert re.findall(r'<td>(as trained|calibrated)</td>', page) == ['as trained', 'calibrated']
     sources = [
         attrs[name] for _, attrs in _Page(page).tags for name in ('src', 'href') if name in attrs
     ]
@@ -70,6 +71,7 @@ def test_numbers_on_the_page_are_those_of_the_metrics() -> None:
         ('OF1 (at best F1)', run.at_best['OF1']),
         ('OP (top 3)', run.report.summary['OP_top3']),
         ('ECE', 100 * run.ece),
+        ('Brier score', 100 * run.brier),
     ):
         assert f'<td>{label}</td><td>{value:.2f}</td>' in page
     best = threshold_metrics(predictions.scores, predictions.targets, run.thresholds)

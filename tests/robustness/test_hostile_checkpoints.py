@@ -21,8 +21,10 @@ from mmengine.runner import Runner
 
 from mmmsf.apis import MultiLabelInferencer, load_model
 from mmmsf.checkpoint import build_model, secure_checkpoint_loading
+from mmmsf.checkpoint.calibration import store_calibration
 from mmmsf.checkpoint.files import read_checkpoint, read_file
 from mmmsf.checkpoint.thresholds import read_thresholds, store_thresholds
+from mmmsf.models.heads.calibration import Calibration
 from tests.helpers.run_tool import TOOLS, run_tool
 from tests.helpers.small_checkpoint import CLASSES, small_config, write_checkpoint
 from tests.helpers.small_predictions import make_predictions
@@ -123,6 +125,9 @@ OURS: dict[str, Callable[[str], object]] = dict(
     inferencer_of_mmpretrain=lambda path: MultiLabelInferencer('resnet18_8xb32_in1k', path, 'cpu'),
     read_thresholds=read_thresholds,
     store_thresholds=lambda path: store_thresholds(path, 'out.pth', [0.5] * 5, CLASSES),
+    store_calibration=lambda path: store_calibration(
+        path, 'out.pth', Calibration(np.ones(5), np.zeros(5)), CLASSES
+    ),
 )
 FRAMEWORKS: dict[str, Callable[[str], object]] = dict(
     load_from=lambda path: _runner(path, resume=False),

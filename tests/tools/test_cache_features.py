@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from _features import build_backbone, map_names, use_features
+from _folds import hold_out
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
@@ -14,6 +15,7 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmmsf.checkpoint.files import read_checkpoint
 from mmmsf.checkpoint.loading import build_model
 from mmmsf.datasets.readers.feature_store import FeatureStore
+from mmmsf.engine.fast_forward import FastForward, FastOptions
 from mmmsf.engine.resume.seeding import SAMPLE, seed_generators
 from tests.helpers.run_tool import run_tool
 from tests.helpers.small_training import make_training_data
@@ -97,6 +99,25 @@ def test_logits_on_features_equal_logits_on_images(tmp_path: Path, cfg: Config) 
             logits.append(model(model.data_preprocessor(batch)['inputs'], mode='tensor'))
     torch.testing.assert_close(logits[1], logits[0], rtol=1e-5, atol=1e-5)
     assert logits[0].std(dim=0).min() > 1e-3
+
+
+def test_held_features_are_those_of_the_validation_pipeline(tmp_path: Path, cfg: Config) -> None:
+    """Here the two splits have the same images; the training pipeline would crop them."""
+    assert cache(tmp_path, '--splits', 'val', 'held', 'train').returncode == 0
+    held, val, train = (FeatureStore(tmp_path / 'f' / x) for x in ('held', 'val', 'train'))
+    assert held.index.names == val.index.names
+    np.testing.assert_array_equal(held.records, val.records)
+    assert np.abs(held.records[:, 0] - train.records[:, 0]).max() > 0.1
+    (tmp_path / 'f/val/index.json').unlink()
+    one = use_features(hold_out(cfg), tmp_path / 'f', val='held')
+    assert one.val_dataloader.dataset.features == one.test_dataloader.dataset.features
+    model = build_model(one)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(one.val_dataloader.dataset)
+    batch = default_collate([dataset[i] for i in range(2)])
+    fast = FastForward(model, FastOptions()).test_step(batch)
+    for found, expected in zip(fast, model.test_step(batch), strict=True):
+        torch.testing.assert_close(found.pred_score, expected.pred_score)
 
 
 @pytest.mark.slow

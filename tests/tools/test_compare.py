@@ -114,7 +114,9 @@ def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:
         ),
         (lambda p: replace(p, sizes=p.sizes * 0), 'other sizes than the first file'),
         (
-            lambda p: Predictions(*(x[:-1] if x is not p.classes else x for x in vars(p).values())),
+            lambda p: Predictions(
+                p.names[:-1], p.classes, p.scores[:-1], p.targets[:-1], p.sizes[:-1]
+            ),
             'has 199 images, the first file 200',
         ),
     ],
@@ -136,3 +138,29 @@ def test_wrong_arguments(folder: Path) -> None:
         in run_tool(folder, TOOL, *two, '--min-positives', '500').stderr
     )
     assert run_tool(folder, TOOL, 'weak.npz', 'none.npz').returncode == 1
+
+
+def test_frequent_and_rare_classes_are_compared_apart(folder: Path) -> None:
+    rows = [
+        f'{i}.jpg,{";".join(["cat"] + ["dog"] * (i < 5) + ["emu"] * (i < 2))}' for i in range(9)
+    ]
+    (folder / 'train.csv').write_text('\n'.join(['path,labels', *rows]))
+    dataset = dict(
+        type='mmmsf.CsvMultiLabel', ann_file=str(folder / 'train.csv'), classes=list(CLASSES)
+    )
+    (folder / 'config.py').write_text(f'train_dataloader = dict(dataset={dataset})')
+    options = ('--frequency', 'config.py', '--frequency-bounds')
+    command = ('weak.npz', 'strong.npz', '--resamples', '20', *options)
+    done = run_tool(folder, TOOL, *command, '2', '5')
+    assert done.returncode == 0, done.stderr
+    assert 'over 5 in 1 classes (head), over 2 in 1 (middle), at most 2 in 1 (tail)' in done.stdout
+    values = {row[1]: float(row[3]) for row in table(done.stdout)}
+    parts = [values[f'mAP_{name}'] for name in ('head', 'middle', 'tail')]
+    assert sum(parts) / 3 == pytest.approx(values['mAP'], abs=0.011)
+    assert len(set(parts)) == 3
+    done = run_tool(folder, TOOL, *command, '1', '5')
+    assert 'mAP_tail' not in done.stdout, 'no class is that rare'
+    dataset['classes'] = ['dog', 'cat', 'emu']
+    (folder / 'config.py').write_text(f'train_dataloader = dict(dataset={dataset})')
+    done = run_tool(folder, TOOL, *command, '2', '5')
+    assert done.returncode == 1 and 'the classes of config.py' in done.stderr

@@ -17,6 +17,7 @@ from tests.helpers.small_checkpoint import CLASSES, write_checkpoint
 from .test_tune_thresholds import make_data, run
 
 METRICS = dict(mAP=50.0, CF1=None)
+CALIBRATION = dict(slopes=[1.0] * 5, offsets=[0.0] * 5)
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
     path = write_checkpoint(
         tmp_path / 'epoch_2.pth',
         thresholds=[0.1, 0.2, 0.3, 0.4, 0.5],
+        calibration=CALIBRATION,
         epoch=2,
         iter=6,
         hook_msgs=dict(x=1),
@@ -54,6 +56,7 @@ def test_what_is_kept(folder: Path, suffix: str) -> None:
     source, found = (read_checkpoint(folder / name) for name in ('epoch_2.pth', f'new/p{suffix}'))
     assert found.keys() == {'meta', 'state_dict'}
     assert found['meta'].keys() == {
+        'calibration',
         'cfg',
         'dataset_meta',
         'epoch',
@@ -66,7 +69,7 @@ def test_what_is_kept(folder: Path, suffix: str) -> None:
     assert found['meta']['dataset_meta'] == dict(classes=list(CLASSES))
     assert_close(dict(found['state_dict']), dict(source['state_dict']), rtol=0, atol=0)
     loaded = load_model(folder / f'new/p{suffix}', device='cpu')
-    assert loaded.classes == CLASSES
+    assert loaded.classes == CLASSES and loaded.calibrated
     assert loaded.thresholds.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 
 
@@ -79,7 +82,7 @@ def test_raw_weights_come_without_figures_of_the_average(folder: Path) -> None:
         rtol=0,
         atol=0,
     )
-    assert not {'metrics', 'thresholds'} & found['meta'].keys()
+    assert not {'metrics', 'thresholds', 'calibration'} & found['meta'].keys()
 
 
 def test_metrics_of_another_checkpoint_are_not_taken(folder: Path) -> None:

@@ -3,7 +3,7 @@
 A resample of N images is a column of N weights, the number of times each image was drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ def bootstrap_metrics(
     thr: float | ArrayLike = 0.5,
     num_resamples: int = 1000,
     seed: int = 0,
+    parts: Mapping[str, NDArray[np.integer]] | None = None,
     decisions: Sequence[NDArray[np.bool_]] | None = None,
 ) -> list[dict[str, FloatArray]]:
     """Compute the metrics of several models on the same resamples of the images.
@@ -64,21 +65,21 @@ def bootstrap_metrics(
         thr: Decision threshold of CF1 and OF1.
         num_resamples: Number of resamples R.
         seed: Seed of the draws.
+        parts: Parts of the classes with a mAP of their own, see :func:`weighted_metrics`.
         decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those by ``thr``.
 
     Returns:
         For each model, metric name -> shape (R + 1,): entry 0 on the images themselves, the others
         on the resamples.
     """
-    parts: list[list[dict[str, FloatArray]]] = [[] for _ in runs]
+    chunks: list[list[dict[str, FloatArray]]] = [[] for _ in runs]
     num_images = len(np.asarray(targets))
     every_image_once = np.ones((num_images, 1), dtype=np.int32)
     for weights in chain([every_image_once], _chunks(num_images, num_resamples, seed)):
-        for part, scores, decided in zip(parts, runs, decisions or [None] * len(runs), strict=True):
-            part.append(weighted_metrics(scores, targets, sizes, weights, thr, decided))
+        for own, scores, decided in zip(chunks, runs, decisions or [None] * len(runs), strict=True):
+            own.append(weighted_metrics(scores, targets, sizes, weights, thr, parts, decided))
     return [
-        {name: np.concatenate([chunk[name] for chunk in part]) for name in part[0]}
-        for part in parts
+        {name: np.concatenate([chunk[name] for chunk in own]) for name in own[0]} for own in chunks
     ]
 
 

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from _bootstrap import paired_difference
+from mmengine.registry import DATASETS as ROOT_DATASETS
+from mmengine.registry import DefaultScope
+from numpy.typing import NDArray
 
+from mmmsf.checkpoint.fit import check_classes
 from mmmsf.evaluation import Predictions
+from mmmsf.utils.config_file import read_config
 
 HEADER = (
     *('run', 'metric', 'value of first', 'value of run', 'difference', 'low', 'high'),
@@ -59,6 +64,40 @@ def choose_classes(data: Predictions, least: int) -> np.ndarray:
         + (f'; left out: {", ".join(dropped)}' if dropped else '')
     )
     return kept
+
+
+def frequency_parts(
+    data: Predictions, config: str, bounds: Sequence[int]
+) -> dict[str, NDArray[np.intp]]:
+    """Divide the classes by the number of their training images; print the division.
+
+    Args:
+        data: Predictions of the classes.
+        config: Config that names the training set.
+        bounds: Most images of a tail class, and most of a middle class.
+
+    Returns:
+        ``'head'``, ``'middle'`` and ``'tail'`` -> indices of the classes; no part is empty.
+
+    Raises:
+        ValueError: The training set has other classes or does not count its labels.
+    """
+    cfg = read_config(config)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = ROOT_DATASETS.build(cfg.train_dataloader.dataset)
+    dataset.full_init()
+    check_classes(dataset.metainfo['classes'], data.classes.tolist(), config, 'the predictions')
+    counts, (few, many) = dataset.label_counts(), bounds
+    limits = {'head': (many, np.inf), 'middle': (few, many), 'tail': (-1, few)}
+    found = {
+        name: np.flatnonzero((counts > low) & (counts <= high))
+        for name, (low, high) in limits.items()
+    }
+    print(
+        f'training images of a class: over {many} in {len(found["head"])} classes (head), over '
+        f'{few} in {len(found["middle"])} (middle), at most {few} in {len(found["tail"])} (tail)'
+    )
+    return {name: classes for name, classes in found.items() if classes.size}
 
 
 def mean_of_runs(runs: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

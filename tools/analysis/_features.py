@@ -1,11 +1,13 @@
 """Configs whose frozen backbone is replaced by features that were computed before."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
 from torch import nn
@@ -53,6 +55,18 @@ def source_of(cfg: Config, split: str) -> dict[str, Any]:
     return json.loads(json.dumps(source))
 
 
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Drop the log's line about each stage and each parameter of a backbone."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
     """Build the backbone of a config in training mode, and require that it is frozen.
 
@@ -69,8 +83,10 @@ def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
     backbone_cfg = cfg.model.backbone.to_dict()
     if not init:
         backbone_cfg.pop('init_cfg', None)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
+    with DefaultScope.overwrite_default_scope('mmpretrain'), _quiet_log():
         backbone = ROOT_MODELS.build(backbone_cfg)
+        if init:
+            backbone.init_weights()
     backbone.train()
     loose = [name for name, p in backbone.named_parameters() if p.requires_grad]
     loose += [
@@ -82,8 +98,6 @@ def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
             f'{loose[0]}; freeze them all (`frozen` of mmmsf.FrozenTIMMBackbone, or '
             '`frozen_stages`)'
         )
-    if init:
-        backbone.init_weights()
     return backbone
 
 
@@ -97,7 +111,7 @@ def _check_source(store: FeatureStore, cfg: Config, split: str) -> None:
         )
 
 
-def use_features(cfg: Config, folder: str | Path) -> Config:
+def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
     """Return a config that trains the neck and head of ``cfg`` on cached features.
 
     The same weights, views and order of the images give the same results. A run of the same seed
@@ -107,6 +121,7 @@ def use_features(cfg: Config, folder: str | Path) -> Config:
         cfg: Config with a frozen backbone.
         folder: Folder that ``cache_features.py`` wrote, with ``train`` and ``val`` in it. A test
             set of its own is left out.
+        val: Name of the folder of the validation images.
 
     Raises:
         FileNotFoundError: There are no features.
@@ -122,7 +137,7 @@ def use_features(cfg: Config, folder: str | Path) -> Config:
     for split in SPLITS:
         if result.get(f'{split}_dataloader') is None:
             continue
-        store = FeatureStore(Path(folder) / ('train' if split == 'train' else 'val'))
+        store = FeatureStore(Path(folder) / ('train' if split == 'train' else val))
         _check_source(store, cfg, split)
         store.columns(names)  # refuses a map that is missing
         _use_store(result[f'{split}_dataloader'], store, names)

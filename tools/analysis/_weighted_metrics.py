@@ -3,6 +3,8 @@
 Scores are sorted once; a resample costs a running sum over its weights in that order.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -117,6 +119,7 @@ def weighted_metrics(
     sizes: ArrayLike | None,
     weights: Weights,
     thr: float | ArrayLike = 0.5,
+    parts: Mapping[str, NDArray[np.integer]] | None = None,
     decided: NDArray[np.bool_] | None = None,
 ) -> dict[str, FloatArray]:
     """Compute mAP, mAP of each size (where some label has one), CF1 and OF1 in each resample.
@@ -124,6 +127,7 @@ def weighted_metrics(
     Args:
         scores, targets, sizes, weights: As for :func:`weighted_average_precision`.
         thr: Decision threshold of CF1 and OF1, a number or shape (K,).
+        parts: Name -> indices of the classes of another mAP, ``mAP_<name>``.
         decided: Decisions (N, K) of CF1 and OF1 in place of those by ``thr``.
 
     Returns:
@@ -133,6 +137,8 @@ def weighted_metrics(
     groups = None if sizes is None else check_sizes(sizes, checked.shape)
     ap = weighted_average_precision(checked, checked_targets, weights, groups)
     metrics = {'mAP': _mean(ap[0], ~np.isnan(ap[0]))}
+    for name, classes in (parts or {}).items():
+        metrics[f'mAP_{name}'] = _mean(ap[0][classes], ~np.isnan(ap[0][classes]))
     for g, name in enumerate(SIZE_NAMES, 1):
         if groups is not None and ((groups == g) & (checked_targets == 1)).any():
             metrics[f'mAP_{name}'] = _mean(ap[g], ~np.isnan(ap[g]))

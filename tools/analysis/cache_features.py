@@ -2,6 +2,8 @@
 
 ``ablate.py CONFIGS --features DIR`` trains on them every config whose backbone computes some of
 their maps. A training image has ``--views`` augmented views, each a function of image and seed.
+The split ``held`` is the training images through the validation pipeline, which
+``find_label_errors.py`` predicts.
 """
 
 import argparse
@@ -19,6 +21,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file with a backbone that is frozen entirely')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write')
+    parser.add_argument(
+        '--splits',
+        nargs='+',
+        choices=['train', 'val', 'held'],
+        default=['train', 'val'],
+        help='folders to write (default: train and val)',
+    )
     parser.add_argument('--views', type=int, default=1, help='views of a training image')
     parser.add_argument('--seed', type=int, default=0, help='seed of the views')
     parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16')
@@ -44,6 +53,7 @@ def main() -> None:
 
     import torch
     from _extraction import Extractor, write_features
+    from _folds import hold_out
 
     import mmmsf  # noqa: F401  registers the components
 
@@ -56,8 +66,11 @@ def main() -> None:
         options = dict(
             seed=args.seed, dtype=args.dtype, batch_size=args.batch_size, workers=args.workers
         )
-        write_features(cfg, 'train', args.out / 'train', extractor, args.views, **options)
-        write_features(cfg, 'val', args.out / 'val', extractor, **options)
+        for split in dict.fromkeys(args.splits):
+            used = hold_out(cfg) if split == 'held' else cfg
+            views = args.views if split == 'train' else 1
+            name = 'train' if split == 'train' else 'val'
+            write_features(used, name, args.out / split, extractor, views, **options)
     except (OSError, ValueError) as error:
         raise SystemExit(f'cache_features.py: {error}') from error
 

@@ -39,6 +39,20 @@ def parse_args() -> argparse.Namespace:
         metavar='P',
         help='leave out classes with fewer than P positive images',
     )
+    parser.add_argument(
+        '--frequency',
+        metavar='CONFIG',
+        help="also compare the classes that are frequent, middling and rare in this config's "
+        'training set (head, middle, tail)',
+    )
+    parser.add_argument(
+        '--frequency-bounds',
+        type=int,
+        nargs=2,
+        default=[20, 100],
+        metavar=('TAIL', 'MIDDLE'),
+        help='most training images of a tail and of a middle class (default: 20 100)',
+    )
     parser.add_argument('--csv', metavar='FILE', help='also write the table to this file')
     args = parser.parse_args()
     args.names = args.names or args.predictions
@@ -48,6 +62,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--names needs {len(args.predictions)} names, got {len(args.names)}')
     if args.resamples < 1 or args.min_positives < 1:
         parser.error('--resamples and --min-positives must be at least 1')
+    if not 0 <= args.frequency_bounds[0] < args.frequency_bounds[1]:
+        parser.error(f'--frequency-bounds must ascend from 0, got {args.frequency_bounds}')
     if not 0 < args.level < 1:
         parser.error(f'--level must be between 0 and 1, got {args.level}')
     return args
@@ -71,8 +87,16 @@ def main() -> None:
     args = parse_args()
     harden()
 
+    import numpy as np
     from _bootstrap import bootstrap_metrics
-    from _comparison import check_same_data, choose_classes, mean_of_runs, tabulate, write_table
+    from _comparison import (
+        check_same_data,
+        choose_classes,
+        frequency_parts,
+        mean_of_runs,
+        tabulate,
+        write_table,
+    )
 
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.functional import threshold_decisions
@@ -84,6 +108,10 @@ def main() -> None:
         for path, run in zip(chain(*paths), chain(*models), strict=True):
             check_same_data(data, run, path)
         kept = choose_classes(data, args.min_positives)
+        parts = {}
+        if args.frequency:
+            whole = frequency_parts(data, args.frequency, args.frequency_bounds)
+            parts = {name: np.flatnonzero(np.isin(kept, own)) for name, own in whole.items()}
         found = iter(
             bootstrap_metrics(
                 [run.scores[:, kept] for run in chain(*models)],
@@ -92,6 +120,7 @@ def main() -> None:
                 args.thr,
                 args.resamples,
                 args.seed,
+                parts,
                 [
                     threshold_decisions(run.scores, args.thr, run.groups)[:, kept]
                     for run in chain(*models)

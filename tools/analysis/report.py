@@ -2,15 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mmmsf.report.examples import Explain
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -61,28 +53,11 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def make_explain(checkpoint: str, config: str | None, classes: Sequence[str]) -> 'Explain':
-    """Make a function that draws the attention of a class, summed over the scales."""
-    from mmmsf.apis.inferencer import MultiLabelInferencer
-    from mmmsf.models.heads.attention_maps import check_class_maps
-    from mmmsf.visualization.attention_map import ClassAttention, overlay
-
-    inferencer = MultiLabelInferencer(config, checkpoint)
-    check_class_maps(inferencer.model)
-    if tuple(inferencer.classes) != tuple(classes):
-        raise ValueError(f'{checkpoint} has other classes than the first predictions')
-
-    def explain(image: 'NDArray[np.uint8]', label: int) -> 'NDArray[np.uint8]':
-        found = inferencer(image[..., ::-1], return_attention=True, show_progress=False)[0]
-        one = ClassAttention('', [maps[label] for maps in found['attention']])
-        return overlay(image, one.total, found['region'])
-
-    return explain
-
-
 def main() -> None:
     args = parse_args()
     harden()
+
+    from _explain import make_explain
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.evaluation import Predictions

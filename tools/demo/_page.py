@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import gradio
 
 HINT = '<div class="bars">Drop a photograph to see its labels.</div>'
+CALIBRATED = '<div class="bars">Calibrated: a label with 0.8 is right 8 times of 10.</div>'
 CSS = """
 .bars { font: 14px system-ui, sans-serif; }
 .bars .row { display: flex; align-items: center; margin: 3px 0; }
@@ -109,7 +110,8 @@ class _Page:
             if own
             else np.full(len(seen.scores), threshold, seen.scores.dtype)
         )
-        return bars_html(seen.scores, values, self.loaded.classes, self.loaded.groups)
+        bars = bars_html(seen.scores, values, self.loaded.classes, self.loaded.groups)
+        return f'{CALIBRATED}{bars}' if self.loaded.calibrated else bars
 
     def moved(self, seen: Seen | None, threshold: float) -> tuple[bool, str]:
         """Apply the slider's threshold to all classes."""

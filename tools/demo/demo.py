@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _cli import harden
+from _cli import add_calibration_argument, harden
 
 MAX_FILE_SIZE = '20mb'
 
@@ -15,7 +15,8 @@ MAX_FILE_SIZE = '20mb'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Serve a page with the labels and the attention of a model for photographs.',
-        usage='%(prog)s [-h] [--host HOST] [--port PORT] [--device DEVICE] [CONFIG] CHECKPOINT',
+        usage='%(prog)s [-h] [--host HOST] [--port PORT] [--device DEVICE] [--no-calibration] '
+        '[CONFIG] CHECKPOINT',
     )
     parser.add_argument(
         'files',
@@ -31,6 +32,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
     parser.add_argument('--device', help='default: the GPU where there is one')
+    add_calibration_argument(parser)
     args = parser.parse_args()
     if len(args.files) > 2:
         parser.error(f'at most a config and a checkpoint, got {len(args.files)} files')
@@ -51,7 +53,10 @@ def main() -> None:
 
     try:
         loaded = load_model(
-            args.files[-1], args.files[0] if len(args.files) == 2 else None, args.device
+            args.files[-1],
+            args.files[0] if len(args.files) == 2 else None,
+            args.device,
+            args.calibration,
         )
         demo = build_demo(loaded)
     except (ValueError, OSError, ImportError) as error:

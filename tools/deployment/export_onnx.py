@@ -1,7 +1,8 @@
 """ONNX export: ``python tools/deployment/export_onnx.py CONFIG CHECKPOINT --out model.onnx``.
 
 The graph maps RGB images, float32 (B, 3, H, W) of 0 to 255, to scores (B, K) and contains
-normalisation and sigmoid. ``mmmsf/deploy/onnx_classifier.py`` runs it without torch.
+normalisation, sigmoid and the checkpoint's calibration. ``mmmsf/deploy/onnx_classifier.py`` runs
+it without torch.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from _cli import harden
+from _cli import add_calibration_argument, harden
 
 # A note of onnxscript, as a warning, on nodes that it leaves as they are.
 _FOLDING = 'onnxscript.optimizer._constant_folding'
@@ -44,6 +45,7 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE',
         help='images to check with (default: the first of the test set)',
     )
+    add_calibration_argument(parser)
     args = parser.parse_args()
     if not args.out.endswith('.onnx'):
         parser.error(f'--out must end in .onnx, got {args.out}')
@@ -63,7 +65,7 @@ def main() -> None:
 
     logging.getLogger(_FOLDING).addFilter(lambda x: not str(x.msg).startswith(_SKIPPED))
     try:
-        loaded = load_model(args.checkpoint, args.config, 'cpu')
+        loaded = load_model(args.checkpoint, args.config, 'cpu', args.calibration)
         meta = export_onnx(
             loaded,
             args.out,
@@ -79,10 +81,11 @@ def main() -> None:
         raise SystemExit(f'nothing written: {error}') from error
     size = 'any size' if meta['size'] is None else f'{meta["size"][0]} x {meta["size"][1]} px'
     batch = 'any batch' if meta['batch'] is None else 'one image at a time'
+    scores = 'calibrated scores' if meta['folded']['calibration'] else 'scores'
     checked = (
         'not checked'
         if meta['difference'] is None
-        else f'scores equal to the torch model within {meta["difference"]:.1e}'
+        else f'{scores} equal to the torch model within {meta["difference"]:.1e}'
     )
     print(
         f'{args.out}: {len(meta["classes"])} classes, {size}, {batch}, '

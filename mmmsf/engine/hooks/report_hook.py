@@ -42,7 +42,9 @@ class ReportHook(Hook):
                 continue
             metric.report.save(out_dir)
             if self.predictions and metric.rows is not None:
-                found = Predictions.from_rows(metric.rows, loop.dataloader.dataset)
+                found = Predictions.from_rows(
+                    metric.rows, loop.dataloader.dataset, metric.calibrated
+                )
                 found.save(out_dir / 'predictions.npz')
             runner.logger.info(f'Metrics, AP per class and scores written to {out_dir}')
 

@@ -1,4 +1,4 @@
-"""Calibration of scores: reliability curve and expected calibration error."""
+"""Calibration of scores: reliability curve, expected calibration error and Brier score."""
 
 from typing import NamedTuple
 
@@ -95,3 +95,23 @@ def classwise_calibration_error(
             for k in range(checked.shape[1])
         ]
     )
+
+
+def brier_score(scores: ArrayLike, targets: ArrayLike) -> float:
+    """Compute the Brier score: mean squared distance between score and target, 0 to 1.
+
+    Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950, over all (image,
+    class) pairs. Unlike the calibration error it also rewards scores that separate.
+
+    Args:
+        scores: Scores, 0 to 1, shape (N, K).
+        targets: Targets, 1, 0 or -1 (left out), shape (N, K).
+
+    Returns:
+        NaN where all targets are ignored.
+    """
+    checked, truth = _check(scores, targets, 1)
+    valid = truth >= 0
+    if not valid.any():
+        return float('nan')
+    return float(np.square(checked[valid].astype(np.float64) - truth[valid]).mean())
