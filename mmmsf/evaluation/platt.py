@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmmsf.models.heads.calibration import Calibration, score_logits
+from mmmsf.utils.groups import Group
 
 from .functional.validation import check_scores_targets
 
@@ -150,6 +151,37 @@ def fit_calibration(
         slopes[k], offsets[k] = shared
         notes[k] = f'no {"positive" if positives[k] == 0 else "negative"}: line of all classes'
     return FittedCalibration(Calibration(slopes, offsets), shared, notes)
+
+
+def fit_free_classes(
+    scores: NDArray[np.floating], targets: NDArray[np.int8], groups: Sequence[Group]
+) -> FittedCalibration:
+    """Fit as :func:`fit_calibration`, and keep the scores of classes in exclusive groups.
+
+    A line of each class would change the sum of a group's scores, which is one, and its highest.
+
+    Args:
+        scores: Shape (N, K).
+        targets: Shape (N, K).
+        groups: Exclusive groups.
+
+    Raises:
+        ValueError: As for :func:`fit_calibration`, or all classes are in groups.
+    """
+    if not groups:
+        return fit_calibration(scores, targets)
+    num_classes = scores.shape[1]
+    inside = [k for group in groups for k in group.classes]
+    free = np.setdiff1d(np.arange(num_classes), inside)
+    if not free.size:
+        raise ValueError('there is no class to calibrate: all are in exclusive groups')
+    fitted = fit_calibration(scores[:, free], targets[:, free])
+    slopes, offsets = np.ones(num_classes), np.zeros(num_classes)
+    slopes[free], offsets[free] = fitted.calibration
+    notes = ['in an exclusive group: scores kept'] * num_classes
+    for k, note in zip(free, fitted.notes, strict=True):
+        notes[k] = note
+    return FittedCalibration(Calibration(slopes, offsets), fitted.shared, notes)
 
 
 def _fit_classes(
