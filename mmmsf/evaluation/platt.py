@@ -95,7 +95,6 @@ def fit_calibration(
     targets: ArrayLike,
     slope_spread: float = SLOPE_SPREAD,
     offset_spread: float = OFFSET_SPREAD,
-    together: Sequence[Sequence[int]] = (),
 ) -> FittedCalibration:
     """Fit the line of each class from the logit of its score to that of its frequency.
 
@@ -110,8 +109,6 @@ def fit_calibration(
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
         slope_spread: Standard deviation of a class's slope about the shared one, as a part of it.
         offset_spread: The same of a class's offset, in units of the logit.
-        together: Sets of classes that share a line, so that the one with the highest score in an
-            image stays it: classes that exclude each other.
 
     Raises:
         ValueError: Wrong arrays, a score outside 0 to 1, no positive or no negative at all, or
@@ -137,17 +134,10 @@ def fit_calibration(
         slopes[part], offsets[part] = _fit_classes(
             score_logits(checked[:, part]), truth[:, part], shared, spread
         )
-    for members in together:
-        columns = list(members)
-        pooled = (checked[:, columns].reshape(-1, 1), truth[:, columns].reshape(-1, 1))
-        line = _fit_classes(score_logits(pooled[0]), pooled[1], shared, spread)
-        slopes[columns], offsets[columns] = line.slopes[0], line.offsets[0]
     notes = [''] * num_classes
     for k in np.flatnonzero(slopes <= LEAST_SLOPE * shared[0]):
         notes[k] = 'scores do not rise with the labels: least slope'
-    alone = np.ones(num_classes, dtype=bool)
-    alone[[k for members in together for k in members]] = False
-    for k in np.flatnonzero(((positives == 0) | (negatives == 0)) & alone):
+    for k in np.flatnonzero((positives == 0) | (negatives == 0)):
         slopes[k], offsets[k] = shared
         notes[k] = f'no {"positive" if positives[k] == 0 else "negative"}: line of all classes'
     return FittedCalibration(Calibration(slopes, offsets), shared, notes)
