@@ -57,8 +57,8 @@ class ClassAwareSampler(DefaultSampler):
         shuffle: Only True, for configs that replace the type of another sampler.
 
     Raises:
-        ValueError: ``ratio`` is outside its range, ``shuffle`` is False, the dataset names no classes of its images, or
-            no image has a label.
+        ValueError: ``ratio`` is outside its range, ``shuffle`` is False, the dataset names no
+            classes of its images, or no image has a label.
     """
 
     def __init__(
