@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmmsf.apis import LoadedModel, MultiLabelInferencer, load_model
 from mmmsf.checkpoint.loading import build_model
 from mmmsf.evaluation import Predictions
-from mmmsf.models.heads.attention_maps import map_kind
+from mmmsf.models.heads.attention_maps import map_kind, predict_with_maps
+from mmmsf.models.heads.calibration import Calibration, calibrate_head, calibrate_scores
 
 from .helpers import own_head  # noqa: F401  registers MaxPoolHead
 from .helpers.run_tool import run_tool
@@ -162,6 +164,28 @@ def test_every_tool(name: str, tmp_path: Path) -> None:
     if kind is None:
         call(tmp_path, 'analysis/report.py', 'p.npz')
     assert (tmp_path / 'report.html').stat().st_size > 10_000
+
+
+@pytest.mark.parametrize('name', HEADS)
+def test_every_head_is_calibrated(name: str, tmp_path: Path) -> None:
+    """Its scores, also beside its maps, which stay as they were."""
+    head, neck, kind = HEADS[name]
+    cfg = make_config(head, neck, tmp_path)
+    model = build_model(cfg)
+    images = torch.rand(2, 3, 64, 64)
+    lines = Calibration(np.array([0.5, 1, 2, 3, 1]), np.array([-1.0, 0, 1, -2, 7]))
+    found = []
+    for calibrated in (False, True):
+        if calibrated:
+            calibrate_head(model.head, lines)
+        scores = [sample.pred_score for sample in model(images, mode='predict')]
+        maps = []
+        if kind is not None:
+            samples, maps = predict_with_maps(model, images)
+            assert torch.equal(samples[1].pred_score, scores[1])
+        found.append((torch.stack(scores).detach().numpy(), maps))
+    np.testing.assert_allclose(found[1][0], calibrate_scores(found[0][0], lines), rtol=1e-4)
+    assert all(torch.equal(*pair) for pair in zip(found[0][1], found[1][1], strict=True))
 
 
 def test_a_wrong_number_of_classes_is_found_by_the_first_prediction(tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ from PIL import Image
 
 from mmmsf.apis import LoadedModel, load_model
 from mmmsf.apis.inferencer import MultiLabelInferencer
+from mmmsf.checkpoint.calibration import store_calibration
 from mmmsf.checkpoint.files import write_checkpoint
 from mmmsf.checkpoint.loading import build_model
+from mmmsf.models.heads.calibration import Calibration
 from mmmsf.visualization.attention_map import overlay
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -154,6 +156,16 @@ def test_moving_the_threshold_does_not_run_the_model(
     assert page.bars(seen, True, 0.4).count('class="row"') == 1
     assert page.attention(seen, 0, 'sum') is None
     assert 'Drop a photograph' in page.bars(None, True, 0.4)
+
+
+def test_calibrated_scores_are_called_so(folder: Path) -> None:
+    calibration = Calibration(np.ones(len(CLASSES)), np.zeros(len(CLASSES)))
+    store_calibration(folder / 'model.pth', folder / 'calibrated.pth', calibration, CLASSES)
+    scores = np.full(len(CLASSES), 0.5, np.float32)
+    for calibrated in (True, False):
+        loaded = load_model(folder / 'calibrated.pth', device='cpu', calibrated=calibrated)
+        bars = _Page(loaded, None).bars(Seen(scores, np.zeros((4, 4, 3), np.uint8)), True, 0.5)
+        assert ('right 8 times of 10' in bars) == calibrated
 
 
 def test_errors_reach_the_page_escaped(loaded: LoadedModel, folder: Path) -> None:

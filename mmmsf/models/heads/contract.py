@@ -16,6 +16,9 @@ A head may offer maps of where it finds each class:
 ``has_attention``: bool, optional
     False for an instance that cannot compute them although its class has the method.
 
+``calibration`` is the name of the module that :func:`~.calibration.calibrate_head` adds to a head
+for prediction; the scores are then the sigmoid of its output.
+
 Without ``attention_maps``, heads of MMPretrain that are linear in the last map get class
 activation maps (:mod:`.attention_maps`). Tools read no other attribute of a head, except ``thr``
 and ``topk`` of ``MultiLabelClsHead``.
