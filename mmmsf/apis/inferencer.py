@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from mmmsf.checkpoint.loading import LoadedModel
 from mmmsf.engine.fast_forward import FastForward, FastOptions
 from mmmsf.models.heads.attention_maps import check_class_maps
+from mmmsf.utils.groups import group_results
 from mmmsf.visualization.attention_geometry import visible_region
 
 from .image_pipeline import ImagePipeline
 from .inputs import ImageInput, expand_inputs
 from .resolve import resolve_model
-from .results import ResultOptions, choose_labels, draw_result, make_result, picture_name
+from .results import ResultOptions, choose_labels, decide, draw_result, make_result, picture_name
 from .thresholds import Thresholds, merge_thresholds
 
 # The prediction of an image and, where needed, its maps at each scale; or the error
@@ -110,7 +111,9 @@ class MultiLabelInferencer(BaseInferencer):
             For each image, in order, a dict with ``path`` (None for an image in memory),
             ``labels`` (names whose score is at least their class's threshold, highest first),
             ``scores`` and ``indices`` of these, ``calibrated`` (True) where the scores are, and
-            the entries that the options add.
+            the entries that the options add. Of a model with exclusive groups the labels keep
+            their rules, and ``groups`` has for each group's name ``label`` (None for none of its
+            classes) and ``score``.
 
         Raises:
             ValueError: An image cannot be used and ``on_error`` is ``'raise'``, the model has no
@@ -151,8 +154,12 @@ class MultiLabelInferencer(BaseInferencer):
         if isinstance(found, Exception):
             return dict(path=path, error=str(found))
         sample, maps = found
-        labels = choose_labels(sample.pred_score, self.thresholds, options.topk)
+        scores, groups = sample.pred_score, self.loaded.groups
+        labels = choose_labels(scores, self.thresholds, options.topk, groups)
         result = make_result(path, sample, labels, maps, self.classes, options)
+        if groups:
+            decided = decide(scores, self.thresholds, groups)
+            result['groups'] = group_results(scores.numpy(), decided, groups, self.classes)
         if self.loaded.calibrated:
             result['calibrated'] = True
         if options.show_dir is not None:

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmmsf.models.heads.attention_maps import sum_maps
+from mmmsf.utils.groups import Group, exclusive_decisions
 from mmmsf.utils.printable import printable
 from mmmsf.visualization import ClassAttention, Tile, draw_attention, draw_tile
 from mmmsf.visualization.attention_geometry import Region, attention_box, visible_region
@@ -75,13 +76,19 @@ class ResultOptions:
         return self.return_boxes or self.return_attention
 
 
-def choose_labels(scores: Tensor, thresholds: NDArray[np.float32], topk: int | None) -> Tensor:
+def choose_labels(
+    scores: Tensor,
+    thresholds: NDArray[np.float32],
+    topk: int | None,
+    groups: Sequence[Group] = (),
+) -> Tensor:
     """Choose the classes of an image.
 
     Args:
         scores: (K,).
         thresholds: (K,); a class is chosen from its threshold on.
-        topk: Choose the classes with the highest scores instead.
+        topk: Choose the classes with the highest scores instead, without regard to groups.
+        groups: Exclusive groups, whose rules the choice by thresholds keeps.
 
     Returns:
         Class indices, highest score first.
@@ -89,7 +96,15 @@ def choose_labels(scores: Tensor, thresholds: NDArray[np.float32], topk: int | N
     order = scores.argsort(descending=True, stable=True)
     if topk is not None:
         return order[:topk]
-    return order[scores[order] >= torch.from_numpy(thresholds)[order]]
+    return order[torch.from_numpy(decide(scores, thresholds, groups))[order]]
+
+
+def decide(
+    scores: Tensor, thresholds: NDArray[np.float32], groups: Sequence[Group]
+) -> NDArray[np.bool_]:
+    """Decide the classes (K,) of an image by thresholds and groups; see :func:`choose_labels`."""
+    decided = scores >= torch.from_numpy(thresholds)
+    return exclusive_decisions(decided.numpy(), scores.numpy(), groups)
 
 
 def make_result(

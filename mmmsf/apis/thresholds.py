@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.utils.groups import ungated_classes
 
 Thresholds = float | Sequence[float] | Mapping[str, float] | None
 
@@ -22,7 +23,8 @@ def merge_thresholds(found: LoadedModel, wanted: Thresholds) -> NDArray[np.float
         (K,) float32.
 
     Raises:
-        ValueError: A class is unknown, there are not K numbers, or a number is not finite.
+        ValueError: A class is unknown or needs no threshold, there are not K numbers, or a number
+            is not finite.
     """
     values = found.thresholds.copy()
     rule = f'`thresholds` must be one number, {len(values)} numbers or a dict from class names'
@@ -36,6 +38,12 @@ def merge_thresholds(found: LoadedModel, wanted: Thresholds) -> NDArray[np.float
         unknown = sorted(set(wanted) - set(found.classes))
         if unknown:
             raise ValueError(f'`thresholds` names classes that the model lacks: {unknown}')
+        ungated = {found.classes[k] for k in ungated_classes(found.groups)} & set(wanted)
+        if ungated:
+            raise ValueError(
+                '`thresholds` must not name classes of groups of which one always holds, since '
+                f'the highest score is chosen, got {sorted(ungated)}'
+            )
         if numbers.ndim != 1:
             raise ValueError(f'{rule}, got {wanted!r:.200}')
         values[[found.classes.index(name) for name in wanted]] = numbers

@@ -8,6 +8,8 @@ from mmengine import registry as root_registries
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmmsf.registry import ROOT_BATCH_AUGMENTS
+
 _SCOPE_KEYS = ('default_scope', '_scope_')
 
 
@@ -38,8 +40,9 @@ def _value(node: ast.expr) -> Any:
 
 
 def _registries() -> Iterator[Registry]:
-    """Iterate over MMEngine's registries and all below them."""
+    """Iterate over MMEngine's registries, MMPretrain's of batch augmentations, and all below."""
     found = [value for value in vars(root_registries).values() if isinstance(value, Registry)]
+    found.append(ROOT_BATCH_AUGMENTS)
     while found:
         registry = found.pop()
         yield registry

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmmsf.datasets.base import class_difference
+from mmmsf.utils.groups import Group, describe_groups, parse_groups, same_groups
 
 _NAMED = 4  # weights that a message names
 
@@ -49,6 +50,30 @@ def checkpoint_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
     dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
     names = dataset_meta.get('classes')
     return None if names is None else tuple(map(str, names))
+
+
+def check_groups(meta: Mapping[str, Any], groups: Sequence[Group], source: str, what: str) -> None:
+    """Check that a checkpoint was trained with given groups; one without class names passes.
+
+    Args:
+        meta: Meta data of the checkpoint.
+        groups: Exclusive groups of a model.
+        source: Checkpoint, for the message.
+        what: Model, for the message.
+
+    Raises:
+        ValueError: The groups differ.
+    """
+    classes = checkpoint_classes(meta)
+    if classes is None:
+        return
+    dataset_meta = {key.lower(): value for key, value in meta['dataset_meta'].items()}
+    trained = parse_groups(dataset_meta.get('groups'), classes, f'the groups of {source}')
+    if not same_groups(trained, groups):
+        raise ValueError(
+            f'the groups of {source} and of {what} differ: {describe_groups(trained)} and '
+            f'{describe_groups(groups)}; set `model.groups` to those of the training'
+        )
 
 
 def check_classes(

@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
 from numpy.typing import NDArray
 
+from mmmsf.models.decisions import model_groups
 from mmmsf.models.heads.calibration import (
     calibrate_head,
     calibrate_thresholds,
@@ -19,11 +20,12 @@ from mmmsf.models.heads.calibration import (
 )
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.utils.config_file import read_config
+from mmmsf.utils.groups import Group
 
 from .calibration import calibration_of
 from .config_text import config_from_text
 from .files import read_checkpoint
-from .fit import checkpoint_classes, load_weights
+from .fit import check_classes, check_groups, checkpoint_classes, load_weights
 from .secure_loading import secure_loading
 
 # Arguments by which a model would load weights of its own.
@@ -47,6 +49,11 @@ class LoadedModel:
     classes: tuple[str, ...]
     thresholds: NDArray[np.float32]
     meta: dict[str, Any]
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Exclusive groups of the classes, none for most models."""
+        return model_groups(self.model)
 
     @property
     def num_classes(self) -> int:
@@ -170,6 +177,10 @@ def load_model(
     model = build_model(cfg)
     load_weights(model, found['state_dict'], str(checkpoint))
     num_classes = head_num_classes(getattr(model, 'head', None), cfg)
+    check_groups(meta, model_groups(model), str(checkpoint), 'the config')
+    classes = _classes(meta, cfg, num_classes)
+    if getattr(model, 'classes', None) is not None:
+        check_classes(classes, model.classes, str(checkpoint), '`model.classes` of the config')
     thresholds = _thresholds(meta, getattr(model.head, 'thr', None), num_classes)
     calibration = calibration_of(meta, num_classes, checkpoint, calibrated)
     if calibration is not None:
@@ -178,5 +189,4 @@ def load_model(
             thresholds = calibrate_thresholds(thresholds, calibration)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    classes = _classes(meta, cfg, num_classes)
     return LoadedModel(model.to(device), cfg, classes, thresholds, meta)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
+from mmmsf.utils.groups import name_groups, parse_groups
+
+from .class_groups import check_group_labels, image_targets
 from .class_selection import select_classes
 from .readers.files import find_repeated, read_text
 from .readers.image_cache import CachedImages, cached_images, leading_steps
@@ -159,6 +163,11 @@ class MultiLabelData(BaseDataset):
             are merged.
         drop_absent: If True, leave out the classes of the annotations without any label; only
             where ``classes`` are not given.
+        groups: Classes that exclude each other, such as
+            ``[dict(name='colour', classes=['red', 'green'], rule='one')]``: of each group exactly
+            one class holds, or with the rule ``'at_most_one'`` at most one. The labels are checked,
+            and the groups kept in ``metainfo['groups']``. The model must have the same groups:
+            ``mmmsf.GroupedClassifier``.
         indices: Images to keep, as in MMPretrain's ``BaseDataset``, or a text file of them: an
             index a line, from 0, of the images that ``filter_cfg`` leaves.
         classes, metainfo, pipeline, ...: As in MMPretrain's ``BaseDataset``. Where
@@ -168,7 +177,7 @@ class MultiLabelData(BaseDataset):
     Raises:
         OSError: ``classes`` or ``indices`` names a file that does not exist or cannot be read.
         ValueError: ``filter_cfg`` has an unknown key, classes repeat, a file of indices is not
-            valid, or no image is left.
+            valid, no image is left, or labels break the rule of a group.
     """
 
     def __init__(
@@ -179,8 +188,10 @@ class MultiLabelData(BaseDataset):
         image_cache: str | None = None,
         rename_classes: Mapping[str, str] | None = None,
         drop_absent: bool = False,
+        groups: Sequence[Mapping[str, Any]] | None = None,
         **kwargs: Any,
     ) -> None:
+        self.groups = groups
         self.rename_classes = dict(rename_classes or {})
         self.drop_absent = drop_absent
         self.image_cache = image_cache
@@ -265,7 +276,19 @@ class MultiLabelData(BaseDataset):
             )
         if self._indices is not None and self._indices in (0, [], ()):
             raise ValueError(f'indices must select at least one image, got {self._indices}')
+        if self.groups or self._metainfo.get('groups'):
+            self._check_groups(kept)
         return kept
+
+    def _check_groups(self, items: Sequence[dict]) -> None:
+        """Check the labels against the groups, log their counts, and set ``metainfo['groups']``."""
+        classes = self._metainfo['classes']
+        wanted = self.groups or self._metainfo['groups']
+        groups = parse_groups(wanted, classes, f'{self.ann_file}: `groups`')
+        targets = image_targets(items, partial(score_vector, len(classes)))
+        message = check_group_labels(self.ann_file, targets, groups, classes)
+        print_log(message, logger='current')
+        self._metainfo['groups'] = name_groups(groups, classes)
 
     def _get_unserialized_subset(self, indices: int | Sequence[int]) -> Sequence[dict]:
         if isinstance(self.data_list, LabelItems) and isinstance(indices, Sequence):

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 from mmmsf.checkpoint.loading import LoadedModel
+from mmmsf.utils.groups import name_groups
 from mmmsf.version import __version__
 
 from .export_check import check_onnx, other_size
@@ -20,6 +21,7 @@ from .score_model import ScoreModel
 
 META_KEY = 'mmmsf'  # entry of metadata_props with our data as JSON
 FORMAT = 1
+GROUPS_FORMAT = 2  # of models with exclusive groups, whose decisions older programs get wrong
 _LOADERS = ('LoadImage', 'LoadImageFromFile')
 _LOADER_KEYS = {
     'type',
@@ -86,8 +88,10 @@ def describe(
     """
     preprocessor = loaded.model.data_preprocessor
     normalize = preprocessor._enable_normalize
+    groups = name_groups(loaded.groups, loaded.classes)
     return dict(
-        format=FORMAT,
+        format=GROUPS_FORMAT if groups else FORMAT,
+        **(dict(groups=groups) if groups else {}),
         mmmsf_version=__version__,
         classes=list(loaded.classes),
         thresholds=[float(value) for value in loaded.thresholds],

@@ -29,7 +29,7 @@ import onnxruntime
 from PIL import Image
 
 META_KEY = 'mmmsf'
-FORMAT = 1
+FORMATS_READ = (1, 2)  # 2 has exclusive groups
 MAX_PIXELS = 178_956_970
 # Formats of both Pillow and OpenCV. Pillow reads more, and runs a PostScript interpreter for one.
 FORMATS = (
@@ -165,13 +165,18 @@ class OnnxClassifier:
                 'tools/deployment/export_onnx.py'
             )
         self.meta: dict[str, Any] = json.loads(stored)
-        if self.meta['format'] != FORMAT:
+        if self.meta['format'] not in FORMATS_READ:
             raise ValueError(
-                f'{path} must have format {FORMAT}, got {self.meta["format"]}; '
+                f'{path} must have one of the formats {FORMATS_READ}, got {self.meta["format"]}; '
                 'use onnx_classifier.py of the package that exported it'
             )
         self.classes: list[str] = self.meta['classes']
         self.thresholds = np.array(self.meta['thresholds'], np.float32)
+        place = {name: k for k, name in enumerate(self.classes)}
+        self._groups = [
+            (group['name'], [place[name] for name in group['classes']], group['rule'])
+            for group in self.meta.get('groups', ())
+        ]
         self.calibrated: bool = self.meta['folded'].get('calibration', False)
 
     def prepare(self, image: ImageSource) -> np.ndarray:
@@ -217,16 +222,31 @@ class OnnxClassifier:
         Returns:
             ``labels``: names whose score is at least their threshold, highest score first;
             ``scores``: scores of the labels; ``all_scores``: float32 (K,); ``calibrated``: True,
-            only where the scores are.
+            only where the scores are. Of a model with exclusive groups the labels keep their
+            rules, and ``groups`` has for each group's name ``label`` (None for none of its
+            classes) and ``score``.
         """
         scores = self.session.run(None, {'images': self.prepare(image)})[0][0]
-        order = [k for k in np.argsort(-scores, kind='stable') if scores[k] >= self.thresholds[k]]
-        return dict(
+        chosen = scores >= self.thresholds
+        groups = {}
+        for name, columns, rule in self._groups:
+            top = columns[int(scores[columns].argmax())]
+            holds = rule == 'one' or bool(chosen[top])
+            chosen[columns] = False
+            chosen[top] = holds
+            rest = max(1 - float(scores[columns].sum(dtype=np.float64)), 0.0)
+            groups[name] = dict(
+                label=self.classes[top] if holds else None,
+                score=float(scores[top]) if holds else rest,
+            )
+        order = [k for k in np.argsort(-scores, kind='stable') if chosen[k]]
+        result = dict(
             labels=[self.classes[k] for k in order],
             scores=[float(scores[k]) for k in order],
             all_scores=scores,
             **(dict(calibrated=True) if self.calibrated else {}),
         )
+        return dict(result, groups=groups) if groups else result
 
     def predict_many(
         self, images: Iterable[ImageSource], workers: int = 2, ahead: int = 16

@@ -9,8 +9,9 @@ from mmengine.runner import Runner
 
 from mmmsf.checkpoint.calibration import calibration_of
 from mmmsf.checkpoint.files import read_checkpoint
-from mmmsf.checkpoint.fit import check_classes, checkpoint_classes, load_weights
+from mmmsf.checkpoint.fit import check_classes, check_groups, checkpoint_classes, load_weights
 from mmmsf.evaluation import MultiLabelMetric
+from mmmsf.models.decisions import model_groups
 from mmmsf.models.heads.calibration import (
     Calibration,
     calibrate_head,
@@ -38,6 +39,7 @@ def check_test_run(runner: Runner, checkpoint: str | Path) -> None:
     model = unwrap_model(runner.model)
     state = {re.sub(r'^module\.', '', name): value for name, value in found['state_dict'].items()}
     load_weights(model, state, str(checkpoint))
+    check_groups(found['meta'], model_groups(model), str(checkpoint), 'the config')
     classes = getattr(runner.test_dataloader.dataset, 'metainfo', {}).get('classes')
     if classes is not None:
         check_classes(checkpoint_classes(found['meta']), classes, str(checkpoint), 'the test set')

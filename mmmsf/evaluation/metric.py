@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mmmsf.registry import METRICS
+from mmmsf.utils.groups import Group, parse_groups
 
 from .functional.average_precision import check_flavour
 from .functional.size_aware import COCO_SIZE_THRESHOLDS, SIZE_NAMES, check_size_thresholds
@@ -40,6 +41,11 @@ class MultiLabelMetric(BaseMetric):
     All values are percentages, 0 to 100. Targets of -1 are ignored. Every image counts once,
     however often the sampler repeats it, and the number of ranks does not change a result. A
     class without a positive is left out of all class means and named in a warning.
+
+    Of a data set with exclusive groups (``groups``) there are also ``acc_<group>`` and
+    ``f1_<group>``, the rate of images with the right outcome and the mean F1 of the group's
+    classes at the first ``thr``, and ``mAcc`` and ``mF1``, their means; images with an unknown
+    outcome do not count. All decisions at thresholds keep the rules of the groups.
 
     With ``keep_rows = True`` the gathered rows are kept in ``rows`` after ``evaluate``.
     ``calibrated = True`` says that the scores are calibrated, for those who save the rows.
@@ -190,10 +196,13 @@ class MultiLabelMetric(BaseMetric):
             self.size_thresholds is not None,
             self.class_thr,
             self.min_positives,
+            self.groups,
         )
         self._log_absent(self.report)
         logger = MMLogger.get_current_instance()
         logger.info('\n' + self.report.summary_table())
+        if self.report.groups:
+            logger.info('\n' + self.report.group_table())
         if self.classwise:
             logger.info('\n' + self.report.class_table())
         if self.out_dir is not None:
@@ -226,6 +235,12 @@ class MultiLabelMetric(BaseMetric):
                 'no label known to have this size, no size-aware mAP for: ' + ', '.join(missing),
                 logging.INFO,
             )
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Exclusive groups of the data set."""
+        meta = self.dataset_meta or {}
+        return parse_groups(meta.get('groups'), meta.get('classes'), '`groups` of the data set')
 
     def _class_names(self, num_classes: int) -> tuple[str, ...]:
         """Return the class names of the data set, or the class indices if it has none."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmmsf.models.heads.calibration import Calibration, score_logits
+from mmmsf.utils.groups import Group
 
 from .functional.validation import FloatArray, TargetArray, check_scores_targets
 
@@ -89,7 +90,10 @@ def _shared_line(scores: FloatArray, targets: TargetArray) -> tuple[float, float
 
 
 def fit_calibration(
-    scores: ArrayLike, targets: ArrayLike, together: Sequence[Sequence[int]] = ()
+    scores: ArrayLike,
+    targets: ArrayLike,
+    slope_spread: float = SLOPE_SPREAD,
+    offset_spread: float = OFFSET_SPREAD,
 ) -> FittedCalibration:
     """Fit the line of each class from the logit of its score to that of its frequency.
 
@@ -102,8 +106,8 @@ def fit_calibration(
     Args:
         scores: Scores, 0 to 1, shape (N, K).
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
-        together: Sets of classes that share a line, so that the one with the highest score in an
-            image stays it: classes that exclude each other.
+        slope_spread: Standard deviation of a class's slope about the shared one, as a part of it.
+        offset_spread: The same of a class's offset, in units of the logit.
 
     Raises:
         ValueError: Wrong arrays, a score outside 0 to 1, no positive or no negative at all, or
@@ -118,31 +122,58 @@ def fit_calibration(
             'targets must have a positive and a negative to calibrate by, got '
             f'{positives.sum()} and {negatives.sum()}'
         )
-    shared = _shared_line(checked, truth)
-    num_classes = checked.shape[1]
+    shared, num_classes = _shared_line(checked, truth), checked.shape[1]
+    spread = slope_spread * shared[0], offset_spread
     slopes, offsets = (np.full(num_classes, value) for value in shared)
     for start in range(0, num_classes, _BLOCK):
         part = slice(start, start + _BLOCK)
         block = np.ascontiguousarray(checked[:, part].T), np.ascontiguousarray(truth[:, part].T)
-        slopes[part], offsets[part] = _fit_classes(*block, shared)
-    for members in together:
-        columns = list(members)
-        pooled = checked[:, columns].reshape(1, -1), truth[:, columns].reshape(1, -1)
-        line = _fit_classes(*pooled, shared)
-        slopes[columns], offsets[columns] = line.slopes[0], line.offsets[0]
+        slopes[part], offsets[part] = _fit_classes(*block, shared, spread)
     notes = [''] * num_classes
     for k in np.flatnonzero(slopes <= LEAST_SLOPE * shared[0]):
         notes[k] = 'scores do not rise with the labels: least slope'
-    alone = np.ones(num_classes, dtype=bool)
-    alone[[k for members in together for k in members]] = False
-    for k in np.flatnonzero(((positives == 0) | (negatives == 0)) & alone):
+    for k in np.flatnonzero((positives == 0) | (negatives == 0)):
         slopes[k], offsets[k] = shared
         notes[k] = f'no {"positive" if positives[k] == 0 else "negative"}: line of all classes'
     return FittedCalibration(Calibration(slopes, offsets), shared, notes)
 
 
+def fit_free_classes(
+    scores: NDArray[np.floating], targets: NDArray[np.int8], groups: Sequence[Group]
+) -> FittedCalibration:
+    """Fit as :func:`fit_calibration`, and keep the scores of classes in exclusive groups.
+
+    A line of each class would change the sum of a group's scores, which is one, and its highest.
+
+    Args:
+        scores: Shape (N, K).
+        targets: Shape (N, K).
+        groups: Exclusive groups.
+
+    Raises:
+        ValueError: As for :func:`fit_calibration`, or all classes are in groups.
+    """
+    if not groups:
+        return fit_calibration(scores, targets)
+    num_classes = scores.shape[1]
+    inside = [k for group in groups for k in group.classes]
+    free = np.setdiff1d(np.arange(num_classes), inside)
+    if not free.size:
+        raise ValueError('there is no class to calibrate: all are in exclusive groups')
+    fitted = fit_calibration(scores[:, free], targets[:, free])
+    slopes, offsets = np.ones(num_classes), np.zeros(num_classes)
+    slopes[free], offsets[free] = fitted.calibration
+    notes = ['in an exclusive group: scores kept'] * num_classes
+    for k, note in zip(free, fitted.notes, strict=True):
+        notes[k] = note
+    return FittedCalibration(Calibration(slopes, offsets), fitted.shared, notes)
+
+
 def _fit_classes(
-    scores: FloatArray, targets: TargetArray, shared: tuple[float, float]
+    scores: FloatArray,
+    targets: TargetArray,
+    shared: tuple[float, float],
+    spread: tuple[float, float],
 ) -> Calibration:
     """Fit the lines of K classes, scores and targets (K, N); none is below the least slope."""
     num_classes, num_images = scores.shape
@@ -152,10 +183,10 @@ def _fit_classes(
     for start in range(0, num_classes, width):
         part = slice(start, start + width)
         logits, truth = score_logits(scores[part]), targets[part]
-        line = fit_lines(logits, truth, shared, (SLOPE_SPREAD * shared[0], OFFSET_SPREAD))
+        line = fit_lines(logits, truth, shared, spread)
         flat = line.slopes < least
         if flat.any():
-            fixed = (least, shared[1]), (1e-6 * least, OFFSET_SPREAD)
+            fixed = (least, shared[1]), (1e-6 * least, spread[1])
             line.offsets[flat] = fit_lines(logits[flat], truth[flat], *fixed).offsets
             line.slopes[flat] = least
         found.slopes[part], found.offsets[part] = line

@@ -1,12 +1,15 @@
 """File of the scores and targets of a data set."""
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from numpy.typing import NDArray
+
+from mmmsf.utils.groups import Group, name_groups, parse_groups
 
 from .rows import EvaluationRows
 
@@ -24,6 +27,7 @@ class Predictions:
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
         sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
         calibrated: True where the scores are calibrated; files of earlier versions have none.
+        groups: Exclusive groups of the classes.
     """
 
     names: NDArray[np.str_]
@@ -32,6 +36,7 @@ class Predictions:
     targets: NDArray[np.int8]
     sizes: NDArray[np.int8]
     calibrated: bool = False
+    groups: tuple[Group, ...] = ()
 
     @classmethod
     def from_rows(
@@ -47,8 +52,10 @@ class Predictions:
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
+        classes = np.array(list(classes))
+        groups = parse_groups(dataset.metainfo.get('groups'), classes.tolist())
         arrays = rows.scores, rows.targets, rows.sizes
-        return cls(np.array(names), np.array(list(classes)), *arrays, calibrated)
+        return cls(np.array(names), classes, *arrays, calibrated, groups)
 
     def require_uncalibrated(self, path: str | Path) -> 'Predictions':
         """Return the predictions if their scores are those that the network was trained to give.
@@ -68,7 +75,11 @@ class Predictions:
 
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` without pickled objects."""
-        np.savez_compressed(path, **asdict(self))
+        arrays = {name: getattr(self, name) for name in (*_FIELDS, 'calibrated')}
+        if self.groups:
+            named = name_groups(self.groups, self.classes.tolist())
+            arrays['groups'] = np.array(json.dumps(named))
+        np.savez_compressed(path, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> 'Predictions':
@@ -83,8 +94,11 @@ class Predictions:
                 missing = [name for name in _FIELDS if name not in archive]
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
+                arrays = {name: archive[name] for name in _FIELDS}
                 calibrated = 'calibrated' in archive and bool(archive['calibrated'])
-                return cls(**{name: archive[name] for name in _FIELDS}, calibrated=calibrated)
+                stored = json.loads(str(archive['groups'])) if 'groups' in archive else None
+                groups = parse_groups(stored, arrays['classes'].tolist())
+                return cls(**arrays, calibrated=calibrated, groups=groups)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mmmsf.utils.groups import Group
+
 from .functional.average_precision import grouped_average_precision, mean_average_precision
+from .functional.group_metrics import group_metrics, summarize_groups
 from .functional.precision_recall import (
     DecisionCounts,
     class_precision_recall,
@@ -31,18 +34,19 @@ def _more_decisions(
     topk_gated: bool,
     class_thr: Sequence[float] | None,
     kept: NDArray[np.bool_],
+    groups: Sequence[Group],
 ) -> dict[str, float]:
     """Summarize the tuned, top-k and further-threshold decisions, each kind with its suffix."""
     decisions = {}
     if class_thr is not None:
-        decisions['_tuned'] = threshold_decisions(rows.scores, class_thr)
+        decisions['_tuned'] = threshold_decisions(rows.scores, class_thr, groups)
     if topk is not None:
         decisions[f'_top{topk}'] = topk_decisions(
             rows.scores, topk, thrs[0] if topk_gated else None
         )
     if len(thrs) > 1:
         for thr in thrs:
-            decisions[threshold_suffix(thr)] = threshold_decisions(rows.scores, thr)
+            decisions[threshold_suffix(thr)] = threshold_decisions(rows.scores, thr, groups)
     return {
         key + suffix: 100 * value
         for suffix, decided in decisions.items()
@@ -79,6 +83,7 @@ def build_report(
     size_aware: bool = True,
     class_thr: Sequence[float] | None = None,
     min_positives: int = 0,
+    groups: Sequence[Group] = (),
 ) -> EvaluationReport:
     """Compute all metrics of N images and K classes.
 
@@ -92,6 +97,8 @@ def build_report(
         size_aware: Use ``rows.sizes``.
         class_thr: K thresholds for keys such as ``CF1_tuned``; ``None`` for none.
         min_positives: Classes with fewer positives are left out of the summary.
+        groups: Exclusive groups: decisions at thresholds keep their rules, and the summary has
+            their accuracy and F1 at ``thrs[0]``.
 
     Returns:
         A report in percent. A size without any positive has no entry in its summary; ``mAP_voc``
@@ -103,7 +110,8 @@ def build_report(
     num_sizes = len(SIZE_NAMES) if size_aware else 0
     sizes = rows.sizes if size_aware else None
     ap = 100 * grouped_average_precision(rows.scores, rows.targets, sizes, num_sizes, ap_flavour)
-    counts = count_decisions(threshold_decisions(rows.scores, thrs[0]), rows.targets)
+    decided = threshold_decisions(rows.scores, thrs[0], groups)
+    counts = count_decisions(decided, rows.targets)
     kept = counts.positives >= min_positives  # (K,)
     if not kept.any():
         raise ValueError(
@@ -115,7 +123,9 @@ def build_report(
     summary = _mean_precisions(ap[:, kept], other, other_ap[kept])
     of_kept = DecisionCounts(*(count[kept] for count in counts))
     summary |= {key: 100 * value for key, value in summarize_counts(of_kept).items()}
-    summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr, kept)
+    summary |= _more_decisions(rows, thrs, topk, topk_gated, class_thr, kept, groups)
+    of_groups = tuple(group_metrics(decided, rows.targets, x, min_positives) for x in groups)
+    summary |= {key: 100 * value for key, value in summarize_groups(of_groups).items()}
     precision, recall = class_precision_recall(counts)
     return EvaluationReport(
         classes=tuple(classes),
@@ -130,4 +140,5 @@ def build_report(
         summary=summary,
         num_images=len(rows.scores),
         ap_flavour=ap_flavour,
+        groups=of_groups,
     )

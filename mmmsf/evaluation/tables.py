@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .functional.group_metrics import GroupResult
 from .functional.size_aware import SIZE_NAMES
 
 MAX_CLASSES = 100  # of a table in a log
@@ -57,6 +58,7 @@ class EvaluationReport:
         summary: Metrics by name, without prefix.
         num_images: Number of images N.
         ap_flavour: Flavour of ``ap`` and of the means without another one in their name.
+        groups: Result of each exclusive group at ``thr``; its rates are 0 to 1.
     """
 
     classes: tuple[str, ...]
@@ -71,6 +73,7 @@ class EvaluationReport:
     summary: dict[str, float]
     num_images: int
     ap_flavour: str
+    groups: tuple[GroupResult, ...] = ()
 
     def _rates(self) -> dict[str, NDArray[np.float64]]:
         """Return the per-class rates by column name, each (K,)."""
@@ -104,6 +107,20 @@ class EvaluationReport:
             f'{self.num_images} images, {len(self.classes)} classes (%)\n'
             f'{"  ".join(means)}\n{table}'
         )
+
+    def group_rows(self) -> list[list[str]]:
+        """Format one row per exclusive group, with a header and the means."""
+        rows = [['group', 'rule', 'classes', 'accuracy', 'mean F1', 'images', 'unknown']]
+        for x in self.groups:
+            rates = (_cell(100 * x.accuracy), _cell(100 * x.f1))
+            rows.append([x.name, x.rule, str(x.size), *rates, str(x.known), str(x.unknown)])
+        means = (_cell(self.summary.get(key, math.nan)) for key in ('mAcc', 'mF1'))
+        return [*rows, ['mean', '', '', *means, '', '']] if len(self.groups) > 1 else rows
+
+    def group_table(self) -> str:
+        """Format accuracy (%), mean F1 (%) and counts of the exclusive groups."""
+        header, *rows = self.group_rows()
+        return format_table(header, rows)
 
     def class_table(self) -> str:
         """Format one line per class: average precision, precision and recall at ``thr``, counts.

@@ -1,9 +1,11 @@
 """Thresholds of the classes that have enough positives, and a table of their effect."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmmsf.utils.groups import Group, ungated_classes
 
 from .functional.precision_recall import threshold_metrics
 from .functional.threshold_search import ClassThresholds, class_thresholds
@@ -20,6 +22,7 @@ def tune_frequent_classes(
     objective: str = 'f1',
     target: float | None = None,
     default: float = 0.5,
+    groups: Sequence[Group] = (),
 ) -> ClassThresholds:
     """Find the best threshold of each class that has enough positives.
 
@@ -31,12 +34,14 @@ def tune_frequent_classes(
         objective: See ``functional.threshold_search.class_thresholds``.
         target: Precision or recall to reach, for these two objectives.
         default: Threshold of the other classes.
+        groups: Exclusive groups, see ``functional.threshold_search.class_thresholds``.
 
     Returns:
         Thresholds (K,), and for each class True if it was tuned and reaches the objective.
     """
-    values, reached = class_thresholds(scores, targets, objective, target, default)
+    values, reached = class_thresholds(scores, targets, objective, target, default, groups)
     rare = (targets == 1).sum(axis=0) < min_positives
+    rare[ungated_classes(groups)] = False
     return ClassThresholds(np.where(rare, values.dtype.type(default), values), reached & ~rare)
 
 
@@ -44,6 +49,7 @@ def threshold_table(
     scores: FloatArray,
     targets: NDArray[np.int8],
     thresholds: Mapping[str, FloatArray | float],
+    groups: Sequence[Group] = (),
 ) -> str:
     """Format CP .. OF1 in percent, a row for each entry of ``thresholds``.
 
@@ -51,9 +57,10 @@ def threshold_table(
         scores: Shape (N, K).
         targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
         thresholds: Name of the row -> one threshold, or K.
+        groups: Exclusive groups, whose rules the decisions keep.
     """
     rows = []
     for name, thr in thresholds.items():
-        found = threshold_metrics(scores, targets, thr)
+        found = threshold_metrics(scores, targets, thr, groups=groups)
         rows.append([name, *(f'{100 * found[key]:.2f}' for key in THRESHOLD_KEYS)])
     return format_table(['threshold', *THRESHOLD_KEYS], rows)

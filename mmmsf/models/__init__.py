@@ -1,6 +1,7 @@
 """Model components: backbones, necks, heads, losses and the plain layers they are made of."""
 
 from .backbones import FeatureInput, FrozenTIMMBackbone
+from .grouped_classifier import GroupedClassifier
 from .heads import MLDecoderHead, MSFHead, Query2LabelHead
 from .losses import (
     AsymmetricLoss,
@@ -22,6 +23,7 @@ __all__ = [
     'DistributionBalancedLoss',
     'FeatureInput',
     'FrozenTIMMBackbone',
+    'GroupedClassifier',
     'HillLoss',
     'LargeLoss',
     'MLDecoderHead',

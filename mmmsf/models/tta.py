@@ -8,6 +8,8 @@ from mmpretrain.structures import DataSample
 
 from mmmsf.registry import MODELS
 
+from .decisions import set_labels
+
 
 @MODELS.register_module()
 class AverageScoreTTA(BaseTTAModel):
@@ -26,13 +28,8 @@ class AverageScoreTTA(BaseTTAModel):
             For each image its first prediction with the mean ``pred_score`` (K,) and the
             ``pred_label`` of that mean.
         """
-        head = self.module.head
         merged = []
         for views in data_samples_list:
             score = torch.stack([view.pred_score for view in views]).mean(dim=0)
-            if head.thr is not None:
-                label = torch.where(score >= head.thr)[0]
-            else:
-                label = score.topk(head.topk).indices
-            merged.append(views[0].set_pred_score(score).set_pred_label(label))
-        return merged
+            merged.append(views[0].set_pred_score(score))
+        return set_labels(self.module, merged)

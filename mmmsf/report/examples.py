@@ -144,7 +144,7 @@ def find_mistakes(
         best F1, and misses (target 1, lowest score first) below it.
     """
     scores, targets = run.predictions.scores, run.predictions.targets
-    accepted = scores >= run.thresholds
+    accepted = run.decisions
 
     def examples(wanted: NDArray[np.bool_], highest: bool) -> list[Example]:
         pairs = worst_pairs(scores, wanted, highest, count, max(2, count // 8))

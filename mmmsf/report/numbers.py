@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mmmsf.evaluation import EvaluationReport, Predictions
 from mmmsf.evaluation.functional import (
     check_scores_targets,
+    count_decisions,
     summarize_counts,
     threshold_decisions,
-    threshold_metrics,
 )
 from mmmsf.evaluation.functional.calibration import (
     CalibrationCurve,
@@ -32,6 +32,7 @@ from mmmsf.evaluation.functional.precision_recall import DecisionCounts
 from mmmsf.evaluation.functional.threshold_search import class_thresholds
 from mmmsf.evaluation.rows import EvaluationRows
 from mmmsf.evaluation.summary import build_report
+from mmmsf.utils.groups import describe_groups, same_groups
 
 GRID = np.linspace(0, 1, 101)  # thresholds of the curves of CF1 and OF1
 
@@ -56,7 +57,8 @@ class RunNumbers:
         classwise_ece: Mean of the calibration errors of the classes, 0 to 1.
         brier: Brier score, 0 to 1.
         truth_pairs: (K, K) ``cooccurrence`` of the truth.
-        predicted_pairs: (K, K) ``cooccurrence`` of the decisions at ``thresholds``.
+        predicted_pairs: (K, K) ``cooccurrence`` of ``decisions``.
+        decisions: (N, K) at ``thresholds``; they keep the rules of exclusive groups.
     """
 
     name: str
@@ -75,6 +77,7 @@ class RunNumbers:
     brier: float
     truth_pairs: NDArray[np.float64]
     predicted_pairs: NDArray[np.float64]
+    decisions: NDArray[np.bool_]
 
 
 def check_predictions(predictions: Predictions) -> None:
@@ -112,7 +115,9 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
     scores, targets = predictions.scores, predictions.targets
     rows = EvaluationRows(scores, targets, predictions.sizes, np.arange(len(scores)))
     curves = [decision_curve(scores[:, k], targets[:, k]) for k in range(scores.shape[1])]
-    thresholds = class_thresholds(scores, targets).values
+    groups = predictions.groups
+    thresholds = class_thresholds(scores, targets, groups=groups).values
+    decisions = threshold_decisions(scores, thresholds, groups)
     swept = [
         summarize_counts(DecisionCounts(*counts))
         for counts in zip(*counts_at_thresholds(scores, targets, GRID), strict=True)
@@ -125,11 +130,14 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
         name=name,
         predictions=predictions,
         report=build_report(
-            rows, predictions.classes.tolist(), size_aware=bool(predictions.sizes.any())
+            rows,
+            predictions.classes.tolist(),
+            size_aware=bool(predictions.sizes.any()),
+            groups=groups,
         ),
         at_best={
             key: 100 * value
-            for key, value in threshold_metrics(scores, targets, thresholds).items()
+            for key, value in summarize_counts(count_decisions(decisions, targets)).items()
         },
         thresholds=thresholds,
         best_f1=np.array([curve.f1.max() if curve.f1.size else np.nan for curve in curves]),
@@ -142,7 +150,8 @@ def number_run(name: str, predictions: Predictions) -> RunNumbers:
         classwise_ece=float(of_classes.mean()) if of_classes.size else float('nan'),
         brier=brier_score(scores, targets),
         truth_pairs=cooccurrence(targets == 1, targets),
-        predicted_pairs=cooccurrence(threshold_decisions(scores, thresholds), targets),
+        decisions=decisions,
+        predicted_pairs=cooccurrence(decisions, targets),
     )
 
 
@@ -157,6 +166,11 @@ def check_comparable(runs: Sequence[tuple[str, Predictions]]) -> None:
     """
     first_name, first = runs[0]
     for name, run in runs[1:]:
+        if not same_groups(first.groups, run.groups):
+            raise ValueError(
+                f'{first_name} and {name} cannot be compared: their groups differ: '
+                f'{describe_groups(first.groups)} and {describe_groups(run.groups)}'
+            )
         for field, what in (('classes', 'class'), ('names', 'image'), ('targets', 'target row')):
             one, two = getattr(first, field), getattr(run, field)
             start = f'{first_name} and {name} cannot be compared: their {field} differ'

@@ -84,6 +84,7 @@ def _run(
         calibrated=run.predictions.calibrated,
         pairs=figures.draw_pairs(run.predicted_pairs, labels),
         pair_difference=figures.draw_pairs(run.predicted_pairs - run.truth_pairs, labels, True),
+        groups=run.report.group_rows() if run.report.groups else [],
         **class_table(run, labels, drawn),
     )
 

@@ -40,6 +40,12 @@ def summary_rows(runs: Sequence[RunNumbers]) -> list[dict[str, Any]]:
     rows[at:at] = [
         (f'{key} (at best F1)', [run.at_best[key] for run in runs]) for key in THRESHOLD_KEYS
     ]
+    keys = ('mAcc', 'mF1', 'acc_', 'f1_')
+    rows += [
+        (key, [run.report.summary.get(key, nan) for run in runs])
+        for key in runs[0].report.summary
+        if key.startswith(keys)
+    ]
     rows += [
         ('ECE', [100 * run.ece for run in runs]),
         ("mean of the classes' ECE", [100 * run.classwise_ece for run in runs]),

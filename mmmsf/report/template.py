@@ -50,6 +50,14 @@ endfor %}</tr>
 <p class="note">Sorted by AP; click a column to sort by it. Precision, recall, predicted and
 correct are at a score of 0.5; thr is the threshold of the best F1.</p>
 
+{% for run in runs %}{% if run.groups %}{% if loop.first %}<h2 id="groups">Exclusive groups</h2>
+<p class="note">Of a group exactly one class holds, or at most one. Accuracy: images with the right
+outcome; mean F1: over the classes that occur. At a score of 0.5.</p>{% endif %}
+<h3>{{ run.name }}</h3>
+<table><thead><tr>{% for head in run.groups[0] %}<th>{{ head }}</th>{% endfor %}</tr></thead><tbody>
+{% for row in run.groups[1:] %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table>{% endif %}{% endfor %}
+
 <h2 id="curves">Precision, recall and F1</h2>
 <img class="wide" src="{{ overall }}" alt="precision over recall, F1 over threshold">
 <h3>By class</h3>

@@ -15,13 +15,19 @@ from torch.utils.data import DataLoader
 from mmmsf.datasets.transforms import decode_image
 from mmmsf.engine.hooks.tune_thresholds_hook import tuned_thresholds
 from mmmsf.evaluation.rows import sample_target
+from mmmsf.models.decisions import model_groups
 from mmmsf.registry import HOOKS
+from mmmsf.utils.groups import Group, exclusive_decisions
+from mmmsf.utils.unwrap import unwrap_model
 
 from .contact_sheet import Tile, draw_contact_sheet, draw_tile
 
 
 def make_tile(
-    sample: DataSample, classes: Sequence[str], thresholds: NDArray[np.floating] | None = None
+    sample: DataSample,
+    classes: Sequence[str],
+    thresholds: NDArray[np.floating] | None = None,
+    groups: Sequence[Group] = (),
 ) -> Tile:
     """Read a sample's image and sort its labels into right, missed and false ones.
 
@@ -31,6 +37,7 @@ def make_tile(
             ``gt_label`` (class indices).
         classes: K class names.
         thresholds: (K,), by which to decide in place of ``pred_label``; None for none.
+        groups: Exclusive groups, whose rules these decisions keep.
 
     Returns:
         The tile to draw.
@@ -43,7 +50,9 @@ def make_tile(
     if thresholds is None:
         predicted = set(sample.pred_label.cpu().tolist())
     else:
-        predicted = set(np.flatnonzero(sample.pred_score.cpu().numpy() >= thresholds).tolist())
+        score = sample.pred_score.cpu().numpy()
+        decided = exclusive_decisions(score >= thresholds, score, groups)
+        predicted = set(np.flatnonzero(decided).tolist())
     return Tile(
         image=decode_image(Path(path).read_bytes(), str(path))[..., ::-1],
         title=Path(path).name,
@@ -116,7 +125,8 @@ class ContactSheetHook(Hook):
         loader: DataLoader,
         thresholds: NDArray[np.floating] | None = None,
     ) -> None:
-        tiles = [make_tile(x, self._classes(loader, x), thresholds) for x in self._samples]
+        groups = () if thresholds is None else model_groups(unwrap_model(runner.model))
+        tiles = [make_tile(x, self._classes(loader, x), thresholds, groups) for x in self._samples]
         if tiles:
             path = Path(runner.work_dir) / mode / 'contact_sheet.png'
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -117,3 +117,9 @@ def test_a_component_of_the_user_passes_once_it_is_registered() -> None:
         assert config_from_text(text).model.type == 'MyNetOfThisTest'
     finally:
         MODELS.module_dict.pop('MyNetOfThisTest')
+
+
+@pytest.mark.parametrize('name', ['Mixup', 'mmpretrain.CutMix', 'mmmsf.SpliceMix'])
+def test_batch_augmentations_have_a_registry_of_their_own(name: str) -> None:
+    augment = f"model = dict(train_cfg=dict(augments=[dict(type='{name}')]))"
+    assert config_from_text(augment).model.train_cfg.augments[0].type == name

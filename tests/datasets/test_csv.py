@@ -58,6 +58,13 @@ def test_a_repeated_label_counts_once_and_is_said(write, capture_log, options):
     assert "2 rows, first 'cat' in line 3" in said[0]
 
 
+def test_an_equal_row_counts_once_and_is_said(write, capture_log):
+    data = CsvMultiLabel(**write('path,labels\na.jpg,dog;cat\nb.jpg,cat\n./a.jpg,cat;dog\n'))
+    assert data.label_counts().tolist() == [2, 1]
+    (line,) = [line for line in capture_log if 'repeated' in line]
+    assert "a row that is repeated counts once, in 1 rows, first './a.jpg' in line 4" in line
+
+
 def test_configured_classes(write, tmp_path, capture_log):
     order = ['zebra', 'dog', 'cat', 'cow']
     data = CsvMultiLabel(**write(GOOD), metainfo=dict(classes=order))

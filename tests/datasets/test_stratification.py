@@ -50,6 +50,7 @@ def test_names_and_order_of_the_labels_do_not_matter():
     assert held == stratified_split(renamed, 0.2, seed=5)
     assert held == stratified_split([set(own) for own in labels], 0.2, seed=5)
     assert held != stratified_split(labels, 0.2, seed=6)
+    assert stratified_split(labels, 0.2) == stratified_split(labels, 0.2, seed=0)
     assert stratified_folds(labels, 3, seed=5) == stratified_folds(renamed, 3, seed=5)
 
 

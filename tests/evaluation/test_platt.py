@@ -96,25 +96,6 @@ def test_scores_that_fall_with_the_labels_keep_their_order() -> None:
     assert chance.mean() == pytest.approx(share, abs=0.01)
 
 
-def test_classes_that_exclude_each_other_share_a_line() -> None:
-    logits, targets = make(300, [(2, -1), (1, 0), (1.5, -2), (2, 1)])
-    targets[:, 2] = 0
-    fitted = fit_calibration(sigmoid(logits), targets, together=[[3, 1, 2]])
-    slopes, offsets = fitted.calibration
-    assert len(set(slopes[1:])) == len(set(offsets[1:])) == 1 and fitted.notes[2] == ''
-    pooled = fit_lines(
-        logits[:, 1:].reshape(1, -1),
-        targets[:, 1:].reshape(1, -1),
-        fitted.shared,
-        (0.2 * fitted.shared[0], 0.5),
-    )
-    assert (slopes[1], offsets[1]) == pytest.approx((pooled.slopes[0], pooled.offsets[0]))
-    apart = fit_calibration(sigmoid(logits), targets).calibration
-    assert (slopes[0], offsets[0]) == pytest.approx((apart.slopes[0], apart.offsets[0]))
-    calibrated = calibrate_scores(sigmoid(logits), fitted.calibration)
-    np.testing.assert_array_equal(calibrated[:, 1:].argmax(axis=1), logits[:, 1:].argmax(axis=1))
-
-
 def test_the_division_into_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     logits, targets = make(100, [(2, -1)] * 7)
     scores = sigmoid(logits).astype(np.float32)

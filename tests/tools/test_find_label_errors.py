@@ -123,6 +123,36 @@ def test_earlier_folds_and_scores_must_fit(folder: Path) -> None:
     assert done.returncode == 1 and 'all.npz: the predictions must be of' in done.stderr
 
 
+def test_trial_flips_and_finds(folder: Path) -> None:
+    trial = 'analysis/label_error_trial.py'
+    done = run_tool(folder, trial, 'flip', 'c.py', '--share', '0.25', '--out', 't')
+    assert done.returncode == 0 and 't: 2 labels taken away, 2 false' in done.stdout
+    dataset = _folds.read_training_data(Config.fromfile(folder / 't/config.py'))
+    before = Predictions.load(folder / 'all.npz').targets
+    changed = np.argwhere(dataset.get_gt_labels() != before).tolist()
+    with open(folder / 't/flips.csv', newline='') as file:
+        flips = list(csv.DictReader(file))
+    names = dataset.metainfo['classes']
+    pairs = [[int(row['image'][0]), names.index(row['class'])] for row in flips]
+    assert len(changed) == 4 and sorted(changed) == sorted(pairs)
+    done = run_tool(folder, trial, 'score', 't/flips.csv', 'w/errors.csv', '--name', 'x')
+    header, line = done.stdout.splitlines()[-2:]
+    assert header.startswith('name,list,flips,pairs') and line.startswith('x,errors,4,20,')
+
+
+def test_trial_keeps_one_label_an_image(folder: Path) -> None:
+    trial = 'analysis/label_error_trial.py'
+    done = run_tool(folder, trial, 'keep-one', 'c.py', '--seed', '1', '--out', 'one')
+    before = Predictions.load(folder / 'all.npz').targets
+    cfg = Config.fromfile(folder / 'one/config.py')
+    after = _folds.read_training_data(cfg).get_gt_labels()
+    assert ((before == 1).sum(axis=1) > 1).any()
+    np.testing.assert_array_equal((after == 1).sum(axis=1), (before == 1).any(axis=1))
+    assert (before[after == 1] == 1).all() and ((after == -1) == (before == -1)).all()
+    taken = int((before == 1).sum() - (after == 1).sum())
+    assert f'one: {taken} labels taken away, 0 false ones' in done.stdout
+
+
 def test_a_reviewed_list_becomes_a_label_file(folder: Path) -> None:
     lines = (folder / 'w/errors.csv').read_text().splitlines()
     reviewed = [lines[0], f'{lines[1]}yes', f'{lines[2]}unsure', *lines[3:]]

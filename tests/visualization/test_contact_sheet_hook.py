@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from PIL import Image
 
 from mmmsf.engine import TuneThresholdsHook
+from mmmsf.utils.groups import Group
 from mmmsf.visualization import ContactSheetHook
 from mmmsf.visualization.contact_sheet_hook import make_tile
 
@@ -49,6 +50,7 @@ def make_runner(tmp_path: Path, samples: list[DataSample]) -> Any:
     return SimpleNamespace(
         work_dir=str(tmp_path),
         hooks=[],
+        model=None,
         logger=MMLogger.get_current_instance(),
         val_dataloader=loader,
         test_dataloader=loader,
@@ -94,7 +96,14 @@ def test_tuned_thresholds_decide_after_a_validation_only(
     hook.after_val_epoch(runner)
     hook.after_test_iter(runner, 0, None, [sample])
     hook.after_test_epoch(runner)
-    assert drawn == [(['b'], ['a'], ['d']), (['a'], ['b'], ['c'])]
+    runner.model = SimpleNamespace(groups=(Group('g', (0, 1), 'one'),))
+    hook.after_val_iter(runner, 0, None, [sample])
+    hook.after_val_epoch(runner)
+    assert drawn == [
+        (['b'], ['a'], ['d']),
+        (['a'], ['b'], ['c']),
+        (['a'], ['b'], ['d']),  # of the group the highest score
+    ]
 
 
 def test_show_dir_gets_every_test_image(tmp_path: Path) -> None:

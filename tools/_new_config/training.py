@@ -118,7 +118,8 @@ def summarize(config: Path, results: Results) -> str:
     found = Predictions.load(results.file('predictions.npz'))
     precision = average_precision(found.scores, found.targets)
     stored = find_thresholds(results.checkpoint) or [0.5] * len(precision)
-    rates = threshold_metrics(found.scores, found.targets, np.array(stored, found.scores.dtype))
+    values = np.array(stored, found.scores.dtype)
+    rates = threshold_metrics(found.scores, found.targets, values, groups=found.groups)
     tuned = sum(value != 0.5 for value in stored)
     where = f'thresholds tuned on these images for {tuned} classes, so too high' if tuned else '0.5'
     positives = (found.targets == 1).sum(axis=0)

@@ -55,6 +55,7 @@ def bootstrap_metrics(
     num_resamples: int = 1000,
     seed: int = 0,
     parts: Mapping[str, NDArray[np.integer]] | None = None,
+    decisions: Sequence[NDArray[np.bool_]] | None = None,
 ) -> list[dict[str, FloatArray]]:
     """Compute the metrics of several models on the same resamples of the images.
 
@@ -65,6 +66,7 @@ def bootstrap_metrics(
         num_resamples: Number of resamples R.
         seed: Seed of the draws.
         parts: Parts of the classes with a mAP of their own, see :func:`weighted_metrics`.
+        decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those by ``thr``.
 
     Returns:
         For each model, metric name -> shape (R + 1,): entry 0 on the images themselves, the others
@@ -74,8 +76,8 @@ def bootstrap_metrics(
     num_images = len(np.asarray(targets))
     every_image_once = np.ones((num_images, 1), dtype=np.int32)
     for weights in chain([every_image_once], _chunks(num_images, num_resamples, seed)):
-        for own, scores in zip(chunks, runs, strict=True):
-            own.append(weighted_metrics(scores, targets, sizes, weights, thr, parts))
+        for own, scores, decided in zip(chunks, runs, decisions or [None] * len(runs), strict=True):
+            own.append(weighted_metrics(scores, targets, sizes, weights, thr, parts, decided))
     return [
         {name: np.concatenate([chunk[name] for chunk in own]) for name in own[0]} for own in chunks
     ]

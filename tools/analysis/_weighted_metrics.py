@@ -91,10 +91,9 @@ def _f1(precision: FloatArray, recall: FloatArray) -> FloatArray:
 
 
 def weighted_f1(
-    scores: FloatArray, targets: TargetArray, weights: Weights, thr: float | ArrayLike = 0.5
+    decided: NDArray[np.bool_], targets: TargetArray, weights: Weights
 ) -> dict[str, FloatArray]:
     """Compute CF1 and OF1 in each resample, (R,), 0 to 1, as defined in ``threshold_metrics``."""
-    decided = threshold_decisions(scores, thr)
     positive, drawn = targets == 1, weights.astype(np.float64)  # exact far beyond any count
 
     def count(mask: NDArray[np.bool_]) -> FloatArray:
@@ -121,6 +120,7 @@ def weighted_metrics(
     weights: Weights,
     thr: float | ArrayLike = 0.5,
     parts: Mapping[str, NDArray[np.integer]] | None = None,
+    decided: NDArray[np.bool_] | None = None,
 ) -> dict[str, FloatArray]:
     """Compute mAP, mAP of each size (where some label has one), CF1 and OF1 in each resample.
 
@@ -128,6 +128,7 @@ def weighted_metrics(
         scores, targets, sizes, weights: As for :func:`weighted_average_precision`.
         thr: Decision threshold of CF1 and OF1, a number or shape (K,).
         parts: Name -> indices of the classes of another mAP, ``mAP_<name>``.
+        decided: Decisions (N, K) of CF1 and OF1 in place of those by ``thr``.
 
     Returns:
         Name -> shape (R,), values 0 to 1; NaN where a resample leaves it undefined.
@@ -141,4 +142,6 @@ def weighted_metrics(
     for g, name in enumerate(SIZE_NAMES, 1):
         if groups is not None and ((groups == g) & (checked_targets == 1)).any():
             metrics[f'mAP_{name}'] = _mean(ap[g], ~np.isnan(ap[g]))
-    return metrics | weighted_f1(checked, checked_targets, weights, thr)
+    if decided is None:
+        decided = threshold_decisions(checked, thr)
+    return metrics | weighted_f1(decided, checked_targets, weights)

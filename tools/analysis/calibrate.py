@@ -16,10 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _cli import harden
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.platt import FittedCalibration
+    from mmmsf.utils.groups import Group
 
 COLUMNS = ['class', 'positives', 'negatives', 'slope', 'offset']
 MEASURES = ['ECE', 'ECE calibrated', 'Brier', 'Brier calibrated', 'note']
@@ -59,7 +62,7 @@ def calibrate_by_others(data: 'Predictions', folds: int, seed: int) -> 'np.ndarr
     """Calibrate each fold of the images by the others; shape (N, K)."""
     import numpy as np
 
-    from mmmsf.evaluation.platt import fit_calibration
+    from mmmsf.evaluation.platt import fit_free_classes
     from mmmsf.models.heads.calibration import calibrate_scores
 
     num_images = len(data.scores)
@@ -69,12 +72,14 @@ def calibrate_by_others(data: 'Predictions', folds: int, seed: int) -> 'np.ndarr
     calibrated = np.empty_like(data.scores)
     for i in range(folds):
         held = fold == i
-        fitted = fit_calibration(data.scores[~held], data.targets[~held])
+        fitted = fit_free_classes(data.scores[~held], data.targets[~held], data.groups)
         calibrated[held] = calibrate_scores(data.scores[held], fitted.calibration)
     return calibrated
 
 
-def summary_row(name: str, scores: 'np.ndarray', targets: 'np.ndarray') -> list[str]:
+def summary_row(
+    name: str, scores: 'np.ndarray', targets: 'np.ndarray', groups: 'Sequence[Group]'
+) -> list[str]:
     """Measure scores (N, K), in percent."""
     import numpy as np
 
@@ -86,7 +91,7 @@ def summary_row(name: str, scores: 'np.ndarray', targets: 'np.ndarray') -> list[
         classwise_calibration_error,
     )
 
-    found = threshold_metrics(scores, targets, 0.5)
+    found = threshold_metrics(scores, targets, 0.5, groups=groups)
     values = [
         calibration_error(calibration_curve(scores, targets)),
         np.nanmean(classwise_calibration_error(scores, targets)),
@@ -130,13 +135,13 @@ def main() -> None:
 
     from mmmsf.checkpoint.calibration import store_calibration
     from mmmsf.evaluation import Predictions
-    from mmmsf.evaluation.platt import fit_calibration
+    from mmmsf.evaluation.platt import fit_free_classes
     from mmmsf.evaluation.tables import format_table
 
     try:
         data = Predictions.load(args.predictions).require_uncalibrated(args.predictions)
         calibrated = calibrate_by_others(data, args.folds, args.seed)
-        fitted = fit_calibration(data.scores, data.targets)
+        fitted = fit_free_classes(data.scores, data.targets, data.groups)
         if args.csv is not None:
             write_csv(args.csv, class_rows(data, calibrated, fitted))
         if args.out is not None:
@@ -144,8 +149,8 @@ def main() -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing written: {error}') from error
     rows = [
-        summary_row('as they are', data.scores, data.targets),
-        summary_row('calibrated', calibrated, data.targets),
+        summary_row('as they are', data.scores, data.targets, data.groups),
+        summary_row('calibrated', calibrated, data.targets, data.groups),
     ]
     header = ['scores', 'ECE', "classes' ECE", 'Brier', 'CF1 at 0.5', 'OF1 at 0.5']
     print(

@@ -99,6 +99,7 @@ def main() -> None:
     )
 
     from mmmsf.evaluation import Predictions
+    from mmmsf.evaluation.functional import threshold_decisions
 
     try:
         paths = [find_files(path) for path in args.predictions]
@@ -120,6 +121,10 @@ def main() -> None:
                 args.resamples,
                 args.seed,
                 parts,
+                [
+                    threshold_decisions(run.scores, args.thr, run.groups)[:, kept]
+                    for run in chain(*models)
+                ],
             )
         )
         runs = [mean_of_runs([next(found) for _ in model]) for model in models]

@@ -15,9 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _cli import harden
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from mmmsf.evaluation import Predictions
+    from mmmsf.utils.groups import Group
 
     Part = tuple[np.ndarray, np.ndarray]  # scores and targets, both (N, K)
 
@@ -88,8 +91,8 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
 
     if args.test is not None:
         other = Predictions.load(args.test).require_uncalibrated(args.test)
-        if other.classes.tolist() != data.classes.tolist():
-            raise ValueError(f'the classes of {args.predictions} and {args.test} differ')
+        if other.classes.tolist() != data.classes.tolist() or other.groups != data.groups:
+            raise ValueError(f'the classes or groups of {args.predictions} and {args.test} differ')
         return (
             (data.scores, data.targets),
             (other.scores, other.targets),
@@ -107,7 +110,9 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
     )
 
 
-def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndarray']:
+def tune(
+    args: argparse.Namespace, part: 'Part', groups: 'Sequence[Group]'
+) -> tuple['np.ndarray', 'np.ndarray']:
     """Compute thresholds (K,), and for each class True if it reaches the objective."""
     import numpy as np
 
@@ -117,8 +122,10 @@ def tune(args: argparse.Namespace, part: 'Part') -> tuple['np.ndarray', 'np.ndar
     scores, targets = part
     if args.overall is None:
         return tune_frequent_classes(
-            scores, targets, args.min_positives, args.objective, args.target
+            scores, targets, args.min_positives, args.objective, args.target, groups=groups
         )
+    if groups:
+        raise ValueError('--overall is not for classes in exclusive groups: tune each class')
     value = overall_threshold(scores, targets, args.overall)
     return np.full(scores.shape[1], value, scores.dtype), (targets == 1).any(axis=0)
 
@@ -138,12 +145,15 @@ def main() -> None:
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.tables import format_table
     from mmmsf.evaluation.tuning import threshold_table
+    from mmmsf.utils.groups import ungated_classes
 
     try:
         data = Predictions.load(args.predictions).require_uncalibrated(args.predictions)
         fit, seen, where = split(args, data)
-        table = threshold_table(*seen, {'0.5': 0.5, 'tuned': tune(args, fit)[0]})
-        values, reached = tune(args, (data.scores, data.targets))
+        groups = data.groups
+        tuned = tune(args, fit, groups)[0]
+        table = threshold_table(*seen, {'0.5': 0.5, 'tuned': tuned}, groups)
+        values, reached = tune(args, (data.scores, data.targets), groups)
         if args.out is not None:
             store_thresholds(args.checkpoint, args.out, values.tolist(), data.classes.tolist())
     except (OSError, ValueError) as error:
@@ -151,14 +161,17 @@ def main() -> None:
     print(f'tuned on {len(fit[0])} images, measured on {where} (%)\n{table}')
     print(f'\ntuned on all {len(data.scores)} images of {args.predictions}')
     positives = (data.targets == 1).sum(axis=0)
+    ungated = set(ungated_classes(groups))
     least = 1 if args.overall is not None else args.min_positives
     print(
         format_table(
             ['class', 'positives', 'threshold', 'note'],
             [
-                [name, str(count), f'{value:.4f}', note_of(ok, count, least)]
-                for name, value, ok, count in zip(
-                    data.classes, values, reached, positives, strict=True
+                [name, str(count), '-', 'highest of its group']
+                if k in ungated
+                else [name, str(count), f'{value:.4f}', note_of(ok, count, least)]
+                for k, (name, value, ok, count) in enumerate(
+                    zip(data.classes, values, reached, positives, strict=True)
                 )
             ],
         )

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import mmengine.fileio as fileio
@@ -14,6 +15,14 @@ from numpy.typing import NDArray
 
 from mmmsf.datasets.transforms import ImageReadError, decode_image
 from mmmsf.evaluation.rows import sample_name, sample_target
+from mmmsf.utils.groups import (
+    Group,
+    broken_rows,
+    describe_fault,
+    describe_groups,
+    parse_groups,
+    true_outcomes,
+)
 
 CHUNK = 16  # images per task of a worker
 
@@ -101,18 +110,33 @@ class SplitLabels:
         classes: K class names.
         paths: N image paths.
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
+        groups: Exclusive groups.
     """
 
     name: str
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     targets: NDArray[np.int8]
+    groups: tuple[Group, ...] = ()
 
     @classmethod
-    def from_dataset(cls, name: str, dataset: BaseDataset) -> 'SplitLabels':
+    def from_dataset(
+        cls,
+        name: str,
+        dataset: BaseDataset,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+    ) -> 'SplitLabels':
         """Read all labels of a data set without running its pipeline.
 
         The targets are ``gt_score``, else those of ``gt_label`` (MMPretrain's own data sets).
+
+        Args:
+            name: Name of the split.
+            dataset: Data set.
+            groups: Exclusive groups, as in a config; by default those of its ``metainfo``.
+
+        Raises:
+            ValueError: The groups are not valid.
         """
         classes = tuple(dataset.metainfo['classes'])
         paths = []
@@ -121,7 +145,8 @@ class SplitLabels:
             info = dataset.get_data_info(i)
             paths.append(sample_name(info, i))
             targets[i] = sample_target(info, len(classes), paths[i]).numpy()
-        return cls(name, classes, tuple(paths), targets)
+        groups = dataset.metainfo.get('groups') if groups is None else groups
+        return cls(name, classes, tuple(paths), targets, parse_groups(groups, classes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +164,8 @@ class SplitSummary:
         sizes: Width and height in pixels of the M images that could be opened, sorted by area,
             shape (M, 2).
         faults: One message per missing or broken image.
+        groups: One line per exclusive group: known, none of its classes, unknown.
+        broken: One message per image whose labels break the rule of a group.
     """
 
     name: str
@@ -150,6 +177,26 @@ class SplitSummary:
     histogram: NDArray[np.int64]
     sizes: NDArray[np.int64]
     faults: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+
+def summarize_groups(labels: SplitLabels) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Count the outcomes of each group; return a line for each and one for each broken image."""
+    lines, faults = [], []
+    for group in labels.groups:
+        broken = broken_rows(labels.targets, group)
+        outcomes = true_outcomes(labels.targets[~broken], group)
+        none, unknown = (outcomes == len(group.classes)).sum(), (outcomes < 0).sum()
+        lines.append(
+            f'{describe_groups([group])}: known in {len(outcomes) - unknown:,} images, {none:,} of '
+            f'these with none of them; unknown in {unknown:,}; rule broken in {broken.sum():,}'
+        )
+        faults += [
+            f'{labels.paths[i]} has {describe_fault(labels.targets[i], group, labels.classes)}'
+            for i in np.flatnonzero(broken)
+        ]
+    return tuple(lines), tuple(faults)
 
 
 def summarize_split(labels: SplitLabels, facts: Mapping[str, ImageFacts]) -> SplitSummary:
@@ -164,6 +211,7 @@ def summarize_split(labels: SplitLabels, facts: Mapping[str, ImageFacts]) -> Spl
     sizes = np.array(
         [(fact.width, fact.height) for fact in found if not fact.fault], dtype=np.int64
     ).reshape(-1, 2)
+    groups, broken = summarize_groups(labels)
     return SplitSummary(
         name=labels.name,
         classes=labels.classes,
@@ -174,6 +222,8 @@ def summarize_split(labels: SplitLabels, facts: Mapping[str, ImageFacts]) -> Spl
         histogram=np.bincount(num_labels),
         sizes=sizes[np.argsort(sizes.prod(axis=1), kind='stable')],
         faults=tuple(dict.fromkeys(fact.fault for fact in found if fact.fault)),
+        groups=groups,
+        broken=broken,
     )
 
 

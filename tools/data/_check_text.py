@@ -66,6 +66,10 @@ def format_summary(summary: SplitSummary) -> str:
         for k, name in enumerate(summary.classes)
     ]
     lines.append(_indent(format_table(['class', *columns], rows)))
+    lines += ['  ' + line for line in summary.groups]
+    if summary.broken:
+        lines.append(f'  {len(summary.broken)} times labels break the rule of a group:')
+        lines += _indent('\n'.join(_some(summary.broken, MAX_NAMED))).splitlines()
     if summary.faults:
         lines.append(f'  {len(summary.faults)} images are missing or broken:')
         lines += ['    ' + fault for fault in summary.faults]

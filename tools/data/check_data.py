@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Open every image of the train, val and test sets of a config; report counts, '
         'sizes, broken files and duplicates, and the benchmark it looks like. Exits with 1 '
-        'if an image is missing or broken.'
+        'if an image is missing or broken, or labels break the rule of a group.'
     )
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -61,9 +61,10 @@ def read_splits(args: argparse.Namespace) -> list['SplitLabels']:
         dataset = dict(loader.dataset)
         if 'pipeline' in dataset:  # not needed here, and may need packages that are not installed
             dataset['pipeline'] = []
+        groups = dataset.pop('groups', None)  # the data set would stop at broken labels
         try:
             with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
-                splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset)))
+                splits.append(SplitLabels.from_dataset(name, DATASETS.build(dataset), groups))
         except (OSError, ValueError) as error:
             raise SystemExit(f'error: the {name} set of {args.config}: {error}') from error
     if not splits:
@@ -92,7 +93,7 @@ def main() -> None:
     for summary in summaries:
         print(format_summary(summary), end='\n\n')
     print(format_duplicates(splits, facts) or 'no image occurs twice')
-    if any(summary.faults for summary in summaries):
+    if any(summary.faults or summary.broken for summary in summaries):
         raise SystemExit(1)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmmsf.apis.inferencer import MultiLabelInferencer
 from mmmsf.checkpoint.loading import LoadedModel
 from mmmsf.models.heads.attention_maps import map_kind
+from mmmsf.utils.groups import Group, exclusive_decisions
 from mmmsf.utils.printable import printable
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ CSS = """
 
 
 def bars_html(
-    scores: NDArray[np.float32], thresholds: NDArray[np.float32], classes: Sequence[str]
+    scores: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    classes: Sequence[str],
+    groups: Sequence[Group] = (),
 ) -> str:
     """Draw bars of the classes whose score is at least their threshold, highest first.
 
@@ -38,15 +42,17 @@ def bars_html(
         scores: (K,) 0 to 1.
         thresholds: (K,), drawn as marks.
         classes: K names, which are escaped.
+        groups: Exclusive groups, whose rules the choice keeps.
     """
     order = np.argsort(-scores, kind='stable')
+    decided = exclusive_decisions(scores >= thresholds, scores, groups)
     rows = [
         f'<div class="row"><div class="name">{html.escape(printable(classes[k]))}</div>'
         f'<div class="track"><div class="fill" style="width:{100 * scores[k]:.1f}%"></div>'
         f'<div class="mark" style="left:{100 * min(max(thresholds[k], 0), 1):.1f}%"></div></div>'
         f'<div class="score">{scores[k]:.3f}</div></div>'
         for k in order
-        if scores[k] >= thresholds[k]
+        if decided[k]
     ]
     return f'<div class="bars">{"".join(rows) or "No class reaches its threshold."}</div>'
 
@@ -104,7 +110,7 @@ class _Page:
             if own
             else np.full(len(seen.scores), threshold, seen.scores.dtype)
         )
-        bars = bars_html(seen.scores, values, self.loaded.classes)
+        bars = bars_html(seen.scores, values, self.loaded.classes, self.loaded.groups)
         return f'{CALIBRATED}{bars}' if self.loaded.calibrated else bars
 
     def moved(self, seen: Seen | None, threshold: float) -> tuple[bool, str]:

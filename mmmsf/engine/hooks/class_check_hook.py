@@ -8,24 +8,27 @@ from torch.utils.data import DataLoader
 
 from mmmsf.checkpoint.fit import check_classes, checkpoint_classes
 from mmmsf.datasets.base import class_difference
+from mmmsf.models.decisions import model_groups
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.registry import HOOKS
+from mmmsf.utils.groups import describe_groups, parse_groups, same_groups
 from mmmsf.utils.unwrap import unwrap_model
 
 
 @HOOKS.register_module()
 class ClassCheckHook(Hook):
-    """Compare the head's ``num_classes`` with every dataset, and the datasets' class names.
+    """Compare ``num_classes`` and groups of the model with every dataset, and their class names.
 
     Raises:
         ValueError: At the start of training, validation or testing. Names the dataset, both numbers
-            or the first differing class, and the remedy; or the head breaks the contract in
-            `mmmsf.models.heads.contract`. While a checkpoint is loaded for training: it has the
-            classes of the training set in another order.
+            or the first differing class or both lists of groups, and the remedy; or the head breaks
+            the contract in `mmmsf.models.heads.contract`. While a checkpoint is loaded for
+            training: it has the classes of the training set in another order.
     """
 
     def _check(self, runner: Runner, loaders: dict[str, DataLoader]) -> None:
-        head = getattr(unwrap_model(runner.model), 'head', None)
+        model = unwrap_model(runner.model)
+        head = getattr(model, 'head', None)
         num_classes = head_num_classes(head, runner.cfg)
         names: dict[str, tuple[str, ...]] = {}
         for split, loader in loaders.items():
@@ -39,11 +42,31 @@ class ClassCheckHook(Hook):
                     f'{type(loader.dataset).__name__} has {len(classes)} classes; set '
                     f'`model.head.num_classes={len(classes)}`'
                 )
+            self._check_groups(model, loader.dataset, split)
         if len(set(names.values())) > 1:
             (one, first), (other, second) = list(names.items())[:2]
             raise ValueError(
                 f'the {one} and {other} datasets differ in their classes: '
                 f'{class_difference(first, second)}'
+            )
+
+    @staticmethod
+    def _check_groups(model: Any, dataset: Any, split: str) -> None:
+        """Compare the exclusive groups, and the class names that the model's groups need."""
+        classes, own = tuple(dataset.metainfo['classes']), model_groups(model)
+        what = f'the {split} dataset {type(dataset).__name__}'
+        found = parse_groups(dataset.metainfo.get('groups'), classes, f'`groups` of {what}')
+        if not same_groups(own, found):
+            raise ValueError(
+                f'the model has the groups {describe_groups(own)}, {what} has '
+                f'{describe_groups(found)}; set the same `groups` in `model`, whose type must be '
+                'mmmsf.GroupedClassifier, and in every dataset'
+            )
+        expected = getattr(model, 'classes', None)
+        if own and expected is not None and expected != classes:
+            raise ValueError(
+                f'`classes` of the model and the classes of {what} differ: '
+                f'{class_difference(expected, classes)}'
             )
 
     def before_train(self, runner: Runner) -> None:

@@ -11,11 +11,15 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmmsf.evaluation.rows import sample_name, sample_target
+from mmmsf.models.decisions import model_groups
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.models.losses import MaskedLoss, MultiLabelLoss, elementwise_fault
+from mmmsf.models.losses.grouped_loss import GroupedLoss
 from mmmsf.models.losses.reduction import UNKNOWN, is_target
 from mmmsf.models.mixing import MaskedMixing
+from mmmsf.models.splice_mix import SpliceMix
 from mmmsf.registry import HOOKS
+from mmmsf.utils.groups import Group, broken_rows, describe_fault
 from mmmsf.utils.unwrap import unwrap_model
 
 _REMEDY = (
@@ -33,10 +37,21 @@ def mask_head(head: nn.Module, num_classes: int) -> str | None:
 
     Returns:
         None, or the reason why the loss cannot ignore them.
+
+    Raises:
+        ValueError: The head is that of a model with exclusive groups, and its loss of the free
+            classes cannot ignore them.
     """
     loss = getattr(head, 'loss_module', None)
     if not isinstance(loss, nn.Module):
         return f'{type(head).__name__} has no module `loss_module`'
+    if isinstance(loss, GroupedLoss) and isinstance(loss.free, MaskedLoss):
+        fault = elementwise_fault(loss.free.loss, num_classes)
+        if fault is not None:  # the classes of groups are unknown to this loss
+            raise ValueError(
+                f'the loss of a model with groups must leave unknown targets out, which '
+                f'{type(loss.free.loss).__name__} cannot: {fault}; {_REMEDY}'
+            )
     if isinstance(loss, MultiLabelLoss | MaskedLoss):
         return None
     fault = elementwise_fault(loss, num_classes)
@@ -94,6 +109,20 @@ def check_targets(samples: Sequence[DataSample], num_classes: int) -> torch.Tens
     return targets
 
 
+def refuse_union(augment: Any) -> None:
+    """Refuse a batch augmentation that unites labels: a grid of images has several colours.
+
+    Raises:
+        ValueError: ``mmmsf.SpliceMix`` is among the augmentations.
+    """
+    augment = augment.augment if isinstance(augment, MaskedMixing) else augment
+    if any(isinstance(part, SpliceMix) for part in getattr(augment, 'augments', [augment])):
+        raise ValueError(
+            'mmmsf.SpliceMix must not be used in a model with `groups`: a grid has the labels of '
+            'all its images, several of one group; Mixup, CutMix and ResizeMix mix them by shares'
+        )
+
+
 @HOOKS.register_module()
 class TargetCheckHook(Hook):
     """Check the targets of every training batch, and keep unknown ones (-1) unknown.
@@ -107,7 +136,8 @@ class TargetCheckHook(Hook):
     Raises:
         ValueError: Before training, the loss cannot be masked and the training set has unknown
             targets; before a step, a target is NaN, out of range or unknown with such a loss. The
-            image and the remedy are named.
+            image and the remedy are named. Of a model with exclusive groups: targets break a rule,
+            or the batches are mixed by :class:`mmmsf.models.SpliceMix`.
     """
 
     priority = 'HIGH'  # before the averaging hook copies the model
@@ -115,6 +145,7 @@ class TargetCheckHook(Hook):
     def __init__(self) -> None:
         self._num_classes = 0
         self._fault: str | None = None
+        self._groups: tuple[Group, ...] = ()
 
     def before_run(self, runner: Runner) -> None:
         """Wrap loss and batch augmentations of a training."""
@@ -128,6 +159,9 @@ class TargetCheckHook(Hook):
             if image is not None:
                 self._refuse(image)
         augment = getattr(model.data_preprocessor, 'batch_augments', None)
+        self._groups = model_groups(model)
+        if self._groups:
+            refuse_union(augment)
         if augment is not None and not isinstance(augment, MaskedMixing):
             model.data_preprocessor.batch_augments = MaskedMixing(augment)
 
@@ -136,10 +170,20 @@ class TargetCheckHook(Hook):
         samples = data_batch.get('data_samples') if isinstance(data_batch, Mapping) else None
         if not samples or not isinstance(samples[0], DataSample):
             return
-        unknown = check_targets(samples, self._num_classes) == UNKNOWN
+        targets = check_targets(samples, self._num_classes)
+        self._check_groups(samples, targets.numpy())
+        unknown = targets == UNKNOWN
         if self._fault is not None and unknown.any():
             i = int(unknown.any(dim=1).nonzero()[0])
             self._refuse(sample_name(samples[i], i))
+
+    def _check_groups(self, samples: Sequence[DataSample], targets: np.ndarray) -> None:
+        for group in self._groups:
+            broken = broken_rows(targets, group)
+            if broken.any():
+                i = int(broken.argmax())
+                fault = describe_fault(targets[i], group, range(self._num_classes))
+                raise ValueError(f'{sample_name(samples[i], i)} has the classes {fault}')
 
     def _refuse(self, image: str) -> None:
         raise ValueError(

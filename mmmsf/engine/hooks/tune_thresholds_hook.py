@@ -13,6 +13,7 @@ from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 from mmmsf.evaluation import MultiLabelMetric
 from mmmsf.evaluation.tuning import MIN_POSITIVES, threshold_table, tune_frequent_classes
 from mmmsf.registry import HOOKS
+from mmmsf.utils.groups import ungated_classes
 
 _BY_HAND = 'tools/analysis/tune_thresholds.py stores some in a checkpoint'
 
@@ -67,7 +68,11 @@ class TuneThresholdsHook(Hook):
         if metric is not None and metric.rows is not None:
             scores, targets = metric.rows.scores, metric.rows.targets
             self.values = tune_frequent_classes(
-                scores, targets, self.min_positives, default=metric.thrs[0]
+                scores,
+                targets,
+                self.min_positives,
+                default=metric.thrs[0],
+                groups=metric.groups,
             ).values
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -105,13 +110,19 @@ class TuneThresholdsHook(Hook):
         scores, targets = metric.rows.scores, metric.rows.targets
         positives, default = (targets == 1).sum(axis=0), metric.thrs[0]
         kept = positives >= metric.min_positives  # (K,), as in the metric's own means
+        groups = metric.groups
+        if groups:  # a table of a part of a group would mean nothing
+            kept = np.ones_like(kept)
         rows = {f'{default:g}': default, 'tuned on these images': self.values[kept]}
+        rare = positives < self.min_positives
+        rare[ungated_classes(groups)] = False
+        note = '' if not groups else f'; {len(ungated_classes(groups))} in groups need none'
         runner.logger.info(
             f'Thresholds tuned on these {len(scores)} validation images, so that the second row is '
             'too high (%); on others, see tools/analysis/tune_thresholds.py\n'
-            f'{threshold_table(scores[:, kept], targets[:, kept], rows)}\n'
-            f'{(positives < self.min_positives).sum()} of {len(positives)} classes have fewer than '
-            f'{self.min_positives} positives and keep {default:g}'
+            f'{threshold_table(scores[:, kept], targets[:, kept], rows, groups)}\n'
+            f'{rare.sum()} of {len(positives)} classes have fewer than '
+            f'{self.min_positives} positives and keep {default:g}{note}'
         )
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mmmsf.utils.groups import Group, exclusive_decisions
+
 from .validation import check_scores, check_scores_targets, check_targets
 
 
@@ -17,7 +19,9 @@ class DecisionCounts(NamedTuple):
     positives: NDArray[np.int64]
 
 
-def threshold_decisions(scores: ArrayLike, thr: float | ArrayLike = 0.5) -> NDArray[np.bool_]:
+def threshold_decisions(
+    scores: ArrayLike, thr: float | ArrayLike = 0.5, groups: Sequence[Group] = ()
+) -> NDArray[np.bool_]:
     """Decide class by class: a score of at least ``thr`` is positive.
 
     Scores and thresholds are compared in the precision of the scores, as in the model's head.
@@ -25,6 +29,7 @@ def threshold_decisions(scores: ArrayLike, thr: float | ArrayLike = 0.5) -> NDAr
     Args:
         scores: Shape (N, K).
         thr: One threshold, or shape (K,) with one per class.
+        groups: Exclusive groups, whose rules the decisions keep.
 
     Returns:
         Shape (N, K).
@@ -40,7 +45,7 @@ def threshold_decisions(scores: ArrayLike, thr: float | ArrayLike = 0.5) -> NDAr
         )
     if not np.isfinite(bound).all():
         raise ValueError(f'thr must be finite, got {thr!r}')
-    return checked >= bound
+    return exclusive_decisions(checked >= bound, checked, groups)
 
 
 def topk_decisions(
@@ -151,13 +156,15 @@ def threshold_metrics(
     targets: ArrayLike,
     thr: float | ArrayLike = 0.5,
     names: Sequence[str] | None = None,
+    groups: Sequence[Group] = (),
 ) -> dict[str, float]:
     """Compute CP, CR, CF1, OP, OR and OF1 at a threshold, 0 to 1.
 
     See :func:`threshold_decisions` and :func:`summarize_counts`; ``targets`` has shape (N, K).
     """
     checked, checked_targets = check_scores_targets(scores, targets, names)
-    return summarize_counts(count_decisions(threshold_decisions(checked, thr), checked_targets))
+    decided = threshold_decisions(checked, thr, groups)
+    return summarize_counts(count_decisions(decided, checked_targets))
 
 
 def topk_metrics(

@@ -1,9 +1,12 @@
 """Search for the best decision thresholds of given scores and targets."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from mmmsf.utils.groups import Group, highest_of_groups, ungated_classes
 
 from .precision_recall import threshold_metrics
 from .validation import FloatArray, check_scores_targets
@@ -81,6 +84,7 @@ def class_thresholds(
     objective: str = 'f1',
     target: float | None = None,
     default: float = 0.5,
+    groups: Sequence[Group] = (),
 ) -> ClassThresholds:
     """Find the best threshold of each class.
 
@@ -100,6 +104,9 @@ def class_thresholds(
         target: The precision or recall to reach, above 0 and at most 1.
         default: Threshold of a class without a positive, which cannot be tuned; its ``reached``
             is False.
+        groups: Exclusive groups. A class of one is chosen only where its score is the highest of
+            the group. One that must hold needs no threshold: its classes have ``default`` and are
+            ``reached``.
 
     Raises:
         ValueError: Wrong arrays, an unknown objective, or a target that is missing, out of
@@ -117,12 +124,17 @@ def class_thresholds(
     num_classes = checked.shape[1]
     values = np.full(num_classes, default, checked.dtype)
     reached = np.zeros(num_classes, dtype=bool)
-    for k in range(num_classes):
+    reached[ungated_classes(groups)] = True
+    eligible = highest_of_groups(checked, groups) if groups else None  # (N, K)
+    for k in np.flatnonzero(~reached).tolist():
         known = checked_targets[:, k] >= 0
+        positives = int((checked_targets[known, k] == 1).sum())
+        if eligible is not None:
+            known &= eligible[:, k]
         positive = checked_targets[known, k] == 1
         if positive.any():
             values[k], reached[k] = _best_of_class(
-                _steps(checked[known, k], positive), int(positive.sum()), objective, target or 0.0
+                _steps(checked[known, k], positive), positives, objective, target or 0.0
             )
     return ClassThresholds(values, reached)
 

@@ -9,6 +9,7 @@ from mmpretrain.models.necks import GlobalAveragePooling
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmmsf.models.decisions import model_groups, set_labels
 from mmmsf.utils.unwrap import unwrap_model
 
 from .contract import LINEAR_HEADS, offers_attention
@@ -137,6 +138,8 @@ def predict_with_maps(
     last = classifier.extract_feat(inputs, stage='backbone')
     feats = classifier.neck(last) if classifier.with_neck else last
     samples = head.predict(feats, data_samples)
+    if model_groups(classifier):
+        samples = set_labels(classifier, samples)
     if offers_attention(head):
         return samples, head.attention_maps(feats, layer)
     if layer not in (0, -1):

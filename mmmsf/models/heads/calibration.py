@@ -19,7 +19,8 @@ class Calibration(NamedTuple):
 
     The calibrated score of a logit x is the sigmoid of ``slope * x + offset``, above ``CEILING``
     of ``CEILING + log(1 + slope * x + offset - CEILING)``. It rises with x, so the order of the
-    images within a class stays.
+    images within a class stays. With slope 1 and offset 0 a class keeps its scores, above
+    ``CEILING`` too: those of exclusive groups, which a softmax makes and which sum to one.
 
     Attributes:
         slopes: Above zero, (K,).
@@ -28,6 +29,11 @@ class Calibration(NamedTuple):
 
     slopes: NDArray[np.float64]
     offsets: NDArray[np.float64]
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """True for the classes that keep their scores, (K,)."""
+        return (self.slopes == 1) & (self.offsets == 0)
 
 
 def score_logits(scores: ArrayLike) -> NDArray[np.float64]:
@@ -43,7 +49,8 @@ def _bounded_scores(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def calibrate_scores(scores: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
     """Calibrate scores 0 to 1, (..., K), in float64."""
-    return _bounded_scores(calibration.slopes * score_logits(scores) + calibration.offsets)
+    found = _bounded_scores(calibration.slopes * score_logits(scores) + calibration.offsets)
+    return np.where(calibration.kept, scores, found)
 
 
 def calibrate_thresholds(thresholds: ArrayLike, calibration: Calibration) -> NDArray[np.float32]:
@@ -60,30 +67,36 @@ def calibrate_thresholds(thresholds: ArrayLike, calibration: Calibration) -> NDA
     sloped = calibration.slopes * score_logits(values * (1 - _ROUNDING))
     lower = _ROUNDING * (np.abs(sloped) + np.abs(calibration.offsets))
     moved = _bounded_scores(sloped + calibration.offsets - lower) * (1 - _ROUNDING)
-    return np.where((values > 0) & (values <= 1), moved, values).astype(np.float32)
+    inside = (values > 0) & (values <= 1) & ~calibration.kept
+    return np.where(inside, moved, values).astype(np.float32)
 
 
 class CalibratedLogits(nn.Module):
     """Calibrate logits (B, K) in float32, whatever their type.
 
-    The two buffers are not part of a state dict: they describe weights and are none.
+    The buffers are not part of a state dict: they describe weights and are none.
     """
 
     slope: Tensor
     offset: Tensor
+    kept: Tensor
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__()
         for name, value in (('slope', calibration.slopes), ('offset', calibration.offsets)):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32), persistent=False)
 
+        self.register_buffer('kept', torch.tensor(calibration.kept), persistent=False)
+
     def forward(self, logits: Tensor) -> Tensor:
         """Calibrate."""
-        logits = logits.float() * self.slope + self.offset
+        raw = logits.float()
+        logits = raw * self.slope + self.offset
         ceiling = logits.new_tensor(CEILING)
-        return torch.minimum(logits, ceiling) + torch.log1p(
+        bounded = torch.minimum(logits, ceiling) + torch.log1p(
             torch.maximum(logits, ceiling) - ceiling
         )
+        return torch.where(self.kept, raw, bounded)
 
 
 def _calibrate(head: nn.Module, args: Any, logits: Tensor) -> Tensor:

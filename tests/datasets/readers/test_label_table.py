@@ -284,6 +284,11 @@ UNCLEAR = {
     'blanks': ('image,labels\na.jpg,scab frog_eye\nb.jpg,scab\n', 'separator', ['2 classes']),
     'hot dog': ('image,tags\na.jpg,hot dog\nb.jpg,dog\nc.jpg,cat\n', 'separator', ["'hot dog'"]),
     'native blanks': ('path,labels\na.jpg,stop sign\nb.jpg,bus\n', 'separator', ['3 classes']),
+    'certain blanks beside others': (
+        'image,tags\na.jpg,scab\nb.jpg,rust\nc.jpg,scab rust\nd.jpg,frog eye\n',
+        'separator',
+        ["'frog eye'"],
+    ),
     'commas': ('image,labels\na.jpg,"a,b"\nb.jpg,c\n', 'separator', ['3 classes', '2 classes']),
     'one label by its name': (
         'image,label\na.jpg,fire\nb.jpg,truck\nc.jpg,fire truck\n',

@@ -218,5 +218,7 @@ def test_wrong_inputs() -> None:
 def test_a_map_too_small_for_the_unpadded_convolution() -> None:
     maps = (torch.zeros(1, 5, 4, 4), torch.zeros(1, 7, 2, 2))
     assert MSFNeck([5, 7], 4)(maps)[2].shape[-2:] == (1, 1)
+    pixel = (torch.zeros(1, 5, 2, 2), torch.zeros(1, 7, 1, 1))
+    assert MSFNeck([5, 7], 4)(pixel)[2].shape[-2:] == (1, 1)
     with pytest.raises(ValueError, match=r'stride_padding=0 .* at least 3 x 3, but the backbone'):
         MSFNeck([5, 7], 4, stride_padding=0)(maps)

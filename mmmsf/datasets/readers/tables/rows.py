@@ -1,6 +1,6 @@
 """Rows of a label table: images that are named again, labels that mean none, unknown pairs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from mmmsf.datasets.readers.files import normalize_name
@@ -57,23 +57,36 @@ def merge_images(path: str, rows: Iterable[LabelRow], repeats: bool) -> list[Lab
 
 
 def drop_repeated(rows: Sequence[LabelRow]) -> tuple[list[LabelRow], str]:
-    """Keep each label of a row once.
+    """Keep each label of a row once, and each of several equal rows of an image once.
 
     Returns:
-        Rows, and a sentence that counts those with a repeated label, '' for none.
+        Rows, and a text that counts the rows with a repetition, '' for none.
     """
-    kept = [row._replace(labels=list(dict.fromkeys(row.labels))) for row in rows]
-    changed = [
-        row for row, new in zip(rows, kept, strict=True) if len(row.labels) != len(new.labels)
+    kept: list[LabelRow] = []
+    seen: set[tuple[Hashable, ...]] = set()
+    labels: list[str] = []  # repetitions
+    copies: list[str] = []
+    for row in rows:
+        new = row._replace(labels=list(dict.fromkeys(row.labels)))
+        if len(new.labels) < len(row.labels):
+            name = next(name for name in row.labels if row.labels.count(name) > 1)
+            labels.append(f'{name!r} in line {row.line}')
+        parts = (new.labels, new.unknown, new.absent)
+        key: tuple[Hashable, ...] = (normalize_name(row.path), *map(frozenset, parts))
+        if key in seen:
+            copies.append(f'{row.path!r} in line {row.line}')
+            continue
+        seen.add(key)
+        kept.append(new)
+    notes = [
+        f'{what} counts once, in {len(found)} rows, first {found[0]}'
+        for what, found in (
+            ('a label that is repeated in a row', labels),
+            ('a row that is repeated', copies),
+        )
+        if found
     ]
-    if not changed:
-        return kept, ''
-    first = changed[0]
-    label = next(name for name in first.labels if first.labels.count(name) > 1)
-    return kept, (
-        f'a label that is repeated in a row counts once, in {len(changed)} rows, first {label!r} '
-        f'in line {first.line}'
-    )
+    return kept, '; '.join(notes)
 
 
 def clear_none(path: str, rows: Sequence[LabelRow], none_label: str) -> tuple[list[LabelRow], int]:

@@ -1,0 +1,113 @@
+"""Trial of ways to choose the images to label next, on cached features of a frozen backbone.
+
+Labels of a random start are known; in each round every way chooses further images, whose labels
+then are known too, and a linear head on pooled features is fitted and tested. The features are
+those that cache_features.py --splits val held wrote.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmengine.config import DictAction
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from _cli import harden, load_config
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mmengine.config import Config
+    from numpy.typing import NDArray
+
+COMPONENTS = 256  # principal components that the head reads
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config whose training images are the pool')
+    parser.add_argument('--features', type=Path, required=True, metavar='DIR')
+    parser.add_argument('--ways', nargs='+', metavar='NAME', help='ways to try (default: all)')
+    parser.add_argument('--start', type=int, default=200, help='labelled images at the start')
+    parser.add_argument('--count', type=int, default=100, help='images that a round adds')
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--draws', type=int, default=10, help='random starts')
+    parser.add_argument('--min-positives', type=int, default=5, help='of a class of the mean AP')
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE.csv')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def read(
+    cfg: 'Config', split: str, folder: Path
+) -> tuple['NDArray[np.floating]', 'NDArray[np.floating]']:
+    """Read the pooled last map (N, D) and the labels (N, K) of a split's images."""
+    import numpy as np
+    from mmengine.registry import DATASETS, DefaultScope
+
+    from mmmsf.datasets.cached_features import image_names
+    from mmmsf.datasets.readers.feature_store import FeatureStore
+
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+    store = FeatureStore(folder)
+    rows, shape = store.rows(image_names(dataset)), store.index.map_shapes[-1]
+    (place,) = store.columns(store.index.map_names[-1:])
+    pooled = [store.records[row, 0, place].reshape(shape).mean((1, 2), np.float32) for row in rows]
+    return np.stack(pooled), dataset.get_gt_labels()
+
+
+def main() -> None:
+    args = parse_args()
+    harden()
+
+    import numpy as np
+    from _label_choice import WAYS, Pool, fit_linear
+    from _selection import unit_length
+    from scipy.special import expit
+
+    import mmmsf  # noqa: F401  checks the frameworks and registers the components
+    from mmmsf.evaluation.functional import average_precision
+
+    cfg = load_config(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    features, labels = read(cfg, 'train', args.features / 'held')
+    tested, truth = read(cfg, 'val', args.features / 'val')
+    units = unit_length(features)
+    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
+    features, tested = (features - mean) / deviation, (tested - mean) / deviation
+    axes = np.linalg.svd(features, full_matrices=False)[2][:COMPONENTS].T
+    features, tested = features @ axes, tested @ axes
+    counted = truth.sum(axis=0) >= args.min_positives
+
+    def measure(weight: 'NDArray[np.floating]', offset: 'NDArray[np.floating]') -> float:
+        logits = (tested @ weight + offset)[:, counted]
+        return float(100 * np.mean(average_precision(logits, truth[:, counted])))
+
+    with open(args.out, 'w', encoding='utf-8', newline='') as file:
+        writer = csv.writer(file)
+        sizes = [args.start + args.count * k for k in range(args.rounds + 1)]
+        writer.writerow(['draw', 'way', *(f'mAP_{size}' for size in sizes)])
+        for draw in range(args.draws):
+            start = np.random.default_rng(draw).permutation(len(features))[: args.start]
+            for name in args.ways or WAYS:
+                rng, known = np.random.default_rng([draw, 1]), start
+                head = fit_linear(features[known], labels[known])
+                curve = [measure(*head)]
+                for _ in range(args.rounds):
+                    rest = np.setdiff1d(np.arange(len(features)), known)
+                    scores = expit(features[rest] @ head[0] + head[1])
+                    counts = labels[known].sum(axis=0).astype(int)
+                    pool = Pool(scores, units[rest], units[known], counts, rng)
+                    known = np.concatenate([known, rest[WAYS[name](pool, args.count)]])
+                    head = fit_linear(features[known], labels[known])
+                    curve.append(measure(*head))
+                writer.writerow([draw, name, *(f'{value:.2f}' for value in curve)])
+                file.flush()
+                print(draw, name, *(f'{value:.1f}' for value in curve), flush=True)
+
+
+if __name__ == '__main__':
+    main()
