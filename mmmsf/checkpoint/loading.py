@@ -70,11 +70,18 @@ class LoadedModel:
         """Config of the test pipeline.
 
         Raises:
-            ValueError: The config has neither `test_dataloader` nor `val_dataloader`.
+            ValueError: The config has neither `test_dataloader` nor `val_dataloader`, or its images
+                are cached features.
         """
         loader = self.cfg.get('test_dataloader') or self.cfg.get('val_dataloader')
         if loader is None:
             raise ValueError('the config has no `test_dataloader` and so no test pipeline')
+        if loader.dataset.get('pipeline') is None:
+            raise ValueError(
+                'the test dataset of the config must have a `pipeline`, got '
+                f'{loader.dataset.get("type")} without one; a model trained on cached features has '
+                'no backbone for images'
+            )
         return list(loader.dataset.pipeline)
 
 

@@ -122,8 +122,9 @@ def fit_calibration(
             'targets must have a positive and a negative to calibrate by, got '
             f'{positives.sum()} and {negatives.sum()}'
         )
-    shared, num_classes = _shared_line(checked, truth), checked.shape[1]
+    shared = _shared_line(checked, truth)
     spread = slope_spread * shared[0], offset_spread
+    num_classes = checked.shape[1]
     slopes, offsets = (np.full(num_classes, value) for value in shared)
     for start in range(0, num_classes, _BLOCK):
         part = slice(start, start + _BLOCK)

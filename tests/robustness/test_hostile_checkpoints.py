@@ -215,6 +215,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     'publish_model.py': ('BAD', 'OUT.pth'),
     'demo/demo.py': ('BAD',),
     'analysis/report.py': ('p.npz', '--attention-checkpoint', 'BAD', '--out', 'OUT.html'),
+    'analysis/select_images.py': ('BAD', '.', '--count', '1', '--out', 'OUT.txt'),
     'analysis/tune_thresholds.py': ('p.npz', '--checkpoint', 'BAD', '--out', 'OUT.pth'),
     'deployment/export_onnx.py': ('c.py', 'BAD', '--out', 'OUT.onnx', '--no-check'),
     'converters/tbaln_to_mmmsf.py': ('BAD', 'OUT.pth'),

@@ -13,7 +13,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmmsf.checkpoint.files import read_checkpoint
-from mmmsf.checkpoint.loading import build_model
+from mmmsf.checkpoint.loading import LoadedModel, build_model
 from mmmsf.datasets.readers.feature_store import FeatureStore
 from mmmsf.engine.fast_forward import FastForward, FastOptions
 from mmmsf.engine.resume.seeding import SAMPLE, seed_generators
@@ -115,6 +115,8 @@ def test_held_features_are_those_of_the_validation_pipeline(tmp_path: Path, cfg:
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         dataset = DATASETS.build(one.val_dataloader.dataset)
     batch = default_collate([dataset[i] for i in range(2)])
+    with pytest.raises(ValueError, match='mmmsf.CachedFeatures without one'):
+        _ = LoadedModel(model, one, (), np.zeros(0, np.float32), {}).pipeline
     fast = FastForward(model, FastOptions()).test_step(batch)
     for found, expected in zip(fast, model.test_step(batch), strict=True):
         torch.testing.assert_close(found.pred_score, expected.pred_score)

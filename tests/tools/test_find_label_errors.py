@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import _fold_sweep
 import _folds
 import _sweep
 import numpy as np
@@ -64,8 +65,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     classes = np.array(dataset.metainfo['classes'])
     Predictions(names, classes, scores, targets, np.zeros_like(targets)).save(folder / 'all.npz')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_folds.FoldSweep, 'checkpoint', lambda *args: Path('epoch_1.pth'))
-        for module, name, text in ((_sweep, 'TRAIN', TRAIN), (_folds, 'TEST', TEST)):
+        patch.setattr(_fold_sweep.FoldSweep, 'checkpoint', lambda *args: Path('epoch_1.pth'))
+        for module, name, text in ((_sweep, 'TRAIN', TRAIN), (_fold_sweep, 'TEST', TEST)):
             (folder / f'{name.lower()}.py').write_text(text)
             patch.setattr(module, name, folder / f'{name.lower()}.py')
         (folder / 'w').mkdir()

@@ -6,7 +6,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from _label_choice import WAYS, Pool, entropies, fit_linear, rarest_class
+from _label_choice import WAYS, Pool, entropies, rarest_class
+from _label_rounds import Trial, fit_linear
 from _selection import farthest_first, unit_length
 
 from tests.helpers.run_tool import run_tool
@@ -76,6 +77,16 @@ def test_linear_head_learns() -> None:
     features = rng.normal(size=(200, 4))
     weight, offset = fit_linear(features, (features[:, :2] > 0).astype(float))
     assert ((features @ weight + offset > 0) == (features[:, :2] > 0)).mean() > 0.9
+
+
+def test_trial_learns_from_each_round() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 6)) + 3
+    labels = (features @ rng.normal(size=(6, 3)) > 4).astype(float)
+    labels[200:, 2] = 0
+    trial = Trial(features[:200], labels[:200], features[200:], labels[200:], 1)
+    curve = trial.run(WAYS['farthest'], np.arange(10), 30, 2, rng)
+    assert len(curve) == 3 and curve[0] < 50 and 85 < min(curve[1:]) <= max(curve) <= 100
 
 
 def test_tool_lists_what_is_not_labelled(tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
-"""Ways to choose the images to label next, for label_choice_trial.py, and the head it trains."""
+"""Ways to choose the images to label next, for label_choice_trial.py."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from _selection import farthest_first
 from numpy.typing import NDArray
 from scipy.special import xlogy
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 Array = NDArray[np.floating]
-DECAY, STEPS = 0.1, 40  # chosen on random parts of coco_small's training images, 200 and 700
 SHORTLIST = 3  # candidates for each image to choose, where a value and distance are combined
 
 
@@ -78,7 +75,8 @@ def highest_apart(value: Callable[[Pool], Array], pool: Pool, count: int) -> lis
     return [first[i] for i in farthest_first(pool.features[first], pool.known, count)]
 
 
-WAYS: dict[str, Callable[[Pool, int], list[int]]] = {
+Way = Callable[[Pool, int], list[int]]
+WAYS: dict[str, Way] = {
     'random': lambda pool, count: pool.rng.permutation(len(pool.scores))[:count].tolist(),
     'farthest': lambda pool, count: farthest_first(pool.features, pool.known, count),
     'rarest class': rarest_class,
@@ -88,33 +86,3 @@ WAYS: dict[str, Callable[[Pool, int], list[int]]] = {
     'rarity, apart': lambda pool, count: highest_apart(rarity, pool, count),
     'rare uncertainty, apart': lambda pool, count: highest_apart(rare_uncertainty, pool, count),
 }
-
-
-def fit_linear(features: Array, targets: Array) -> tuple[Array, Array]:
-    """Fit a linear head: logistic regression of each class with weight decay.
-
-    Args:
-        features: (n, D).
-        targets: 1 or 0, (n, K).
-
-    Returns:
-        Weights (D, K) and offsets (K,).
-    """
-    x, y = (torch.tensor(array, dtype=torch.float32) for array in (features, targets))
-    share = (y.sum(0) + 0.5) / (len(y) + 1)
-    weight = torch.zeros(x.shape[1], y.shape[1], requires_grad=True)
-    offset = torch.logit(share).requires_grad_(True)
-    fit = torch.optim.LBFGS(
-        [weight, offset], max_iter=STEPS, history_size=10, line_search_fn='strong_wolfe'
-    )
-
-    def loss() -> torch.Tensor:
-        fit.zero_grad()
-        logits = x @ weight + offset
-        misfit = binary_cross_entropy_with_logits(logits, y, reduction='sum') / len(y)
-        total = misfit + DECAY / 2 * (weight**2).sum()
-        total.backward()
-        return total
-
-    fit.step(loss)
-    return weight.detach().numpy(), offset.detach().numpy()

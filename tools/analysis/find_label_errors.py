@@ -82,7 +82,8 @@ def parse_args() -> argparse.Namespace:
 def predict(args: argparse.Namespace, cfg: 'Config', dataset: 'MultiLabelData') -> 'Outcome':
     """Train and predict the folds, or read ``--scores``."""
     from _explain import explain_row
-    from _folds import FoldSweep, collect, fold_rows, make_folds
+    from _fold_sweep import FoldSweep, collect
+    from _folds import fold_rows, make_folds
 
     if args.scores is not None:
         return collect([args.scores], dataset), lambda image: None

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from numpy.typing import NDArray
 
-COMPONENTS = 256  # principal components that the head reads
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,46 +62,27 @@ def main() -> None:
     harden()
 
     import numpy as np
-    from _label_choice import WAYS, Pool, fit_linear
-    from _selection import unit_length
-    from scipy.special import expit
+    from _label_choice import WAYS
+    from _label_rounds import Trial
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
-    from mmmsf.evaluation.functional import average_precision
 
     cfg = load_config(args.config)
     cfg.merge_from_dict(args.cfg_options or {})
-    features, labels = read(cfg, 'train', args.features / 'held')
-    tested, truth = read(cfg, 'val', args.features / 'val')
-    units = unit_length(features)
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
-    features, tested = (features - mean) / deviation, (tested - mean) / deviation
-    axes = np.linalg.svd(features, full_matrices=False)[2][:COMPONENTS].T
-    features, tested = features @ axes, tested @ axes
-    counted = truth.sum(axis=0) >= args.min_positives
-
-    def measure(weight: 'NDArray[np.floating]', offset: 'NDArray[np.floating]') -> float:
-        logits = (tested @ weight + offset)[:, counted]
-        return float(100 * np.mean(average_precision(logits, truth[:, counted])))
-
+    try:
+        pool = read(cfg, 'train', args.features / 'held')
+        trial = Trial(*pool, *read(cfg, 'val', args.features / 'val'), args.min_positives)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'label_choice_trial.py: {error}') from error
     with open(args.out, 'w', encoding='utf-8', newline='') as file:
         writer = csv.writer(file)
         sizes = [args.start + args.count * k for k in range(args.rounds + 1)]
         writer.writerow(['draw', 'way', *(f'mAP_{size}' for size in sizes)])
         for draw in range(args.draws):
-            start = np.random.default_rng(draw).permutation(len(features))[: args.start]
+            start = np.random.default_rng(draw).permutation(len(pool[0]))[: args.start]
             for name in args.ways or WAYS:
-                rng, known = np.random.default_rng([draw, 1]), start
-                head = fit_linear(features[known], labels[known])
-                curve = [measure(*head)]
-                for _ in range(args.rounds):
-                    rest = np.setdiff1d(np.arange(len(features)), known)
-                    scores = expit(features[rest] @ head[0] + head[1])
-                    counts = labels[known].sum(axis=0).astype(int)
-                    pool = Pool(scores, units[rest], units[known], counts, rng)
-                    known = np.concatenate([known, rest[WAYS[name](pool, args.count)]])
-                    head = fit_linear(features[known], labels[known])
-                    curve.append(measure(*head))
+                rng = np.random.default_rng([draw, 1])
+                curve = trial.run(WAYS[name], start, args.count, args.rounds, rng)
                 writer.writerow([draw, name, *(f'{value:.2f}' for value in curve)])
                 file.flush()
                 print(draw, name, *(f'{value:.1f}' for value in curve), flush=True)
