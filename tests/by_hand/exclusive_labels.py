@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument('--epochs', type=int, default=8)
     parser.add_argument('--unknown', type=float, default=0.0, help='part of unknown labels')
     args = parser.parse_args()
+    args.out = args.out.resolve()
 
     from tests.helpers.coloured_digits import make_config, write_data
 
