@@ -54,15 +54,23 @@ class ClassAwareSampler(DefaultSampler):
         ratio: Share of the epoch that is drawn by class, above 0 and at most 1.
         seed: Seed of the order, the same for all ranks; None lets the ranks agree on one.
         round_up: As in MMEngine's ``DefaultSampler``.
+        shuffle: Only True, for configs that replace the type of another sampler.
 
     Raises:
-        ValueError: ``ratio`` is outside its range, the dataset names no classes of its images, or
-            no image has a label.
+        ValueError: ``ratio`` is outside its range, ``shuffle`` is False, the dataset names no
+            classes of its images, or no image has a label.
     """
 
     def __init__(
-        self, dataset: Any, ratio: float = 0.5, seed: int | None = None, round_up: bool = True
+        self,
+        dataset: Any,
+        ratio: float = 0.5,
+        seed: int | None = None,
+        round_up: bool = True,
+        shuffle: bool = True,
     ) -> None:
+        if not shuffle:
+            raise ValueError('`shuffle` must be True, got False: the draws are random')
         if not 0 < ratio <= 1:
             raise ValueError(f'`ratio` must be above 0 and at most 1, got {ratio}')
         if not callable(getattr(dataset, 'get_cat_ids', None)):

@@ -43,7 +43,7 @@ def check_group_labels(
             broken = broken_rows(targets, group)
             for i in np.flatnonzero(broken):
                 faults.append(f'{chunk[i][0]} has {describe_fault(targets[i], group, classes)}')
-            outcomes = true_outcomes(targets[~broken], group)
+            outcomes = true_outcomes(targets, group)[~broken]
             none, unknown = outcomes == len(group.classes), outcomes < 0
             count += (~unknown).sum(), none.sum(), unknown.sum()
     if faults:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmmsf.models.heads.calibration import Calibration, score_logits
 from mmmsf.utils.groups import Group
 
-from .functional.validation import check_scores_targets
+from .functional.validation import FloatArray, TargetArray, check_scores_targets
 
 SLOPE_SPREAD = 0.2  # of a class's slope about the shared one, as a part of it
 OFFSET_SPREAD = 0.5  # of a class's offset about the shared one
@@ -17,7 +17,8 @@ LEAST_SLOPE = 0.1  # of a class whose scores do not rise with its labels, as a p
 _SHARED_SPREAD = 10.0  # of the shared line about the identity; only keeps it finite
 _SHARED_ENTRIES = 1_000_000  # about as many entries of scores determine the shared line
 _CHUNK_ENTRIES = 100_000  # entries of scores in work at once, few enough for the cache
-_STEPS, _TOLERANCE = 100, 1e-7
+_BLOCK = 64  # classes whose scores are copied at once: whole lines of the memory's cache
+_STEPS, _TOLERANCE = 100, 1e-5  # Newton's last step squares the error
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ class FittedCalibration(NamedTuple):
 
 
 def fit_lines(
-    logits: Array, targets: NDArray[np.int8], mean: tuple[float, float], spread: tuple[float, float]
+    logits: Array, targets: TargetArray, mean: tuple[float, float], spread: tuple[float, float]
 ) -> Calibration:
     """Fit a line of each class by Newton's method: logistic regression with a normal prior.
 
@@ -45,17 +46,15 @@ def fit_lines(
     targets plus ``((slope - mean[0]) / spread[0])^2 / 2`` and the same of the offset.
 
     Args:
-        logits: Shape (N, K).
-        targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        logits: Shape (K, N), a row for each class.
+        targets: Shape (K, N): 1 positive, 0 negative, -1 ignored.
         mean: Slope and offset that the prior expects.
         spread: Standard deviations about them.
 
     Raises:
         RuntimeError: The steps do not end.
     """
-    x = np.ascontiguousarray(logits.T)  # (K, N), a row for each class
-    known = np.ascontiguousarray((targets >= 0).T, np.float64)
-    truth = np.ascontiguousarray((targets == 1).T, np.float64)
+    x, known, truth = logits, (targets >= 0).astype(np.float64), (targets == 1).astype(np.float64)
     slope, offset = (np.full(len(x), value) for value in mean)
     weight = 1 / np.square(spread)
     for _ in range(_STEPS):
@@ -76,11 +75,11 @@ def fit_lines(
     raise RuntimeError(f'the fit of a calibration did not end after {_STEPS} steps')
 
 
-def _shared_line(logits: Array, targets: NDArray[np.int8]) -> tuple[float, float]:
-    """Fit one line to all classes together, (N, K) or a part of the images."""
-    line = fit_lines(
-        logits.reshape(-1, 1), targets.reshape(-1, 1), (1.0, 0.0), (_SHARED_SPREAD, _SHARED_SPREAD)
-    )
+def _shared_line(scores: FloatArray, targets: TargetArray) -> tuple[float, float]:
+    """Fit one line to all classes together, of about ``_SHARED_ENTRIES`` entries of (N, K)."""
+    step = max(1, scores.size // _SHARED_ENTRIES)
+    logits, truth = score_logits(scores[::step]).reshape(1, -1), targets[::step].reshape(1, -1)
+    line = fit_lines(logits, truth, (1.0, 0.0), (_SHARED_SPREAD, _SHARED_SPREAD))
     slope, offset = float(line.slopes[0]), float(line.offsets[0])
     if slope <= 0:
         raise ValueError(
@@ -123,17 +122,14 @@ def fit_calibration(
             'targets must have a positive and a negative to calibrate by, got '
             f'{positives.sum()} and {negatives.sum()}'
         )
-    step = max(1, checked.size // _SHARED_ENTRIES)
-    shared = _shared_line(score_logits(checked[::step]), truth[::step])
+    shared = _shared_line(checked, truth)
     spread = slope_spread * shared[0], offset_spread
-    num_images, num_classes = checked.shape
+    num_classes = checked.shape[1]
     slopes, offsets = (np.full(num_classes, value) for value in shared)
-    width = max(1, _CHUNK_ENTRIES // num_images)
-    for start in range(0, num_classes, width):
-        part = slice(start, start + width)
-        slopes[part], offsets[part] = _fit_classes(
-            score_logits(checked[:, part]), truth[:, part], shared, spread
-        )
+    for start in range(0, num_classes, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = np.ascontiguousarray(checked[:, part].T), np.ascontiguousarray(truth[:, part].T)
+        slopes[part], offsets[part] = _fit_classes(*block, shared, spread)
     notes = [''] * num_classes
     for k in np.flatnonzero(slopes <= LEAST_SLOPE * shared[0]):
         notes[k] = 'scores do not rise with the labels: least slope'
@@ -175,18 +171,24 @@ def fit_free_classes(
 
 
 def _fit_classes(
-    logits: Array,
-    targets: NDArray[np.int8],
+    scores: FloatArray,
+    targets: TargetArray,
     shared: tuple[float, float],
     spread: tuple[float, float],
 ) -> Calibration:
-    """Fit the lines of some classes; none is flatter than the least slope."""
-    found = fit_lines(logits, targets, shared, spread)
+    """Fit the lines of K classes, scores and targets (K, N); none is below the least slope."""
+    num_classes, num_images = scores.shape
     least = LEAST_SLOPE * shared[0]
-    flat = found.slopes < least
-    if flat.any():
-        fixed = fit_lines(
-            logits[:, flat], targets[:, flat], (least, shared[1]), (1e-6 * least, spread[1])
-        )
-        found.slopes[flat], found.offsets[flat] = least, fixed.offsets
+    found = Calibration(np.empty(num_classes), np.empty(num_classes))
+    width = max(1, _CHUNK_ENTRIES // num_images)
+    for start in range(0, num_classes, width):
+        part = slice(start, start + width)
+        logits, truth = score_logits(scores[part]), targets[part]
+        line = fit_lines(logits, truth, shared, spread)
+        flat = line.slopes < least
+        if flat.any():
+            fixed = (least, shared[1]), (1e-6 * least, spread[1])
+            line.offsets[flat] = fit_lines(logits[flat], truth[flat], *fixed).offsets
+            line.slopes[flat] = least
+        found.slopes[part], found.offsets[part] = line
     return found

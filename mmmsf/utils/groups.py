@@ -1,5 +1,6 @@
 """Groups of classes that exclude each other: their form, targets and decisions."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,23 +34,23 @@ class Group:
         return np.array(self.classes, np.int64)
 
 
-def _index(name: Any, group: str, classes: Sequence[str] | None, where: str) -> int:
+def _index(name: Any, group: str, places: Mapping[str, int] | None, where: str) -> int:
     """Return the index of a class that a group names, or raise ValueError."""
     start = f'{where}: the group {group!r} names the class {name!r}'
     if isinstance(name, str):
-        if classes is None:
+        if places is None:
             raise ValueError(f'{start}, but there are no class names: set `classes`')
-        if name not in classes:
-            raise ValueError(f'{start}, which is not among the {len(classes)} classes')
-        return list(classes).index(name)
+        if name not in places:
+            raise ValueError(f'{start}, which is not among the {len(places)} classes')
+        return places[name]
     if isinstance(name, bool) or not isinstance(name, int | np.integer):
         raise ValueError(f'{start}; a class must be a name or an index')
-    if name < 0 or (classes is not None and name >= len(classes)):
+    if name < 0 or (places is not None and name >= len(places)):
         raise ValueError(f'{start}; an index must be from 0 and below the number of classes')
     return int(name)
 
 
-def _parse(entry: Any, number: int, classes: Sequence[str] | None, where: str) -> Group:
+def _parse(entry: Any, number: int, places: Mapping[str, int] | None, where: str) -> Group:
     if not isinstance(entry, Mapping) or set(entry) != _KEYS:
         got = sorted(entry) if isinstance(entry, Mapping) else entry
         raise ValueError(
@@ -64,7 +65,7 @@ def _parse(entry: Any, number: int, classes: Sequence[str] | None, where: str) -
         raise ValueError(
             f'{where}: the group {name!r} must list at least two classes, got {members!r}'
         )
-    return Group(name, tuple(_index(x, name, classes, where) for x in members), rule)
+    return Group(name, tuple(_index(x, name, places, where) for x in members), rule)
 
 
 def parse_groups(
@@ -91,11 +92,13 @@ def parse_groups(
         return ()
     if isinstance(groups, str | Mapping) or not isinstance(groups, Sequence):
         raise ValueError(f'{where}: the groups must be a list of dicts, got {groups!r}')
-    found = tuple(_parse(entry, i, classes, where) for i, entry in enumerate(groups))
+    places = None if classes is None else {name: k for k, name in enumerate(classes)}
+    found = tuple(_parse(entry, i, places, where) for i, entry in enumerate(groups))
     owner: dict[int, str] = {}
-    for i, group in enumerate(found):
-        if group.name in {other.name for other in found[:i]}:
-            raise ValueError(f'{where}: two groups have the name {group.name!r}')
+    repeated = [x for x, count in Counter(group.name for group in found).items() if count > 1]
+    if repeated:
+        raise ValueError(f'{where}: two groups have the name {repeated[0]!r}')
+    for group in found:
         for k in group.classes:
             if k in owner:
                 name = k if classes is None else classes[k]
@@ -159,7 +162,7 @@ def true_outcomes(targets: NDArray[Any], group: Group) -> NDArray[np.int64]:
     """Return the true outcome of a group in each image.
 
     Args:
-        targets: (N, K): 1, 0 or -1; no row is broken.
+        targets: (N, K): 1, 0 or -1; of a broken row the outcome means nothing.
         group: Group of M classes.
 
     Returns:

@@ -1,12 +1,11 @@
 """Exclusive groups against independent sigmoids on handwritten digits in coloured ink.
 
-``python tests/by_hand/exclusive_labels.py OUT_DIR [--seeds 3] [--epochs 12] [--unknown 0]`` trains
-both models for each seed with ``tools/train.py`` (about a minute each on one idle core) and prints
+``python tests/by_hand/exclusive_labels.py OUT_DIR [--seeds 3] [--epochs 8] [--unknown 0]`` trains
+both models for each seed with ``tools/train.py`` (half a minute each on an idle core) and prints
 mean and standard deviation over the seeds.
 """
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,9 +17,12 @@ sys.path.insert(0, str(ROOT))
 
 def train(folder: Path, name: str, seed: int) -> Path:
     """Train the config ``<name>.py`` in ``folder``; return its validation predictions."""
-    command = [sys.executable, str(ROOT / 'tools/train.py'), f'{name}.py']
-    options = ['--work-dir', f'{name}_{seed}', '--seed', str(seed)]
-    subprocess.run([*command, *options], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    from tests.helpers.run_tool import run_tool
+
+    options = ('--work-dir', f'{name}_{seed}', '--seed', str(seed))
+    done = run_tool(folder, 'train.py', f'{name}.py', *options)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return folder / f'{name}_{seed}/val/predictions.npz'
 
 
@@ -58,19 +60,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('out', type=Path)
     parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--epochs', type=int, default=12)
+    parser.add_argument('--epochs', type=int, default=8)
     parser.add_argument('--unknown', type=float, default=0.0, help='part of unknown labels')
     args = parser.parse_args()
+    args.out = args.out.resolve()
 
     from tests.helpers.coloured_digits import make_config, write_data
 
-    write_data(args.out / 'data', 1200, 597, unknown=args.unknown, palest=0.1)
+    write_data(args.out / 'data', 800, 997, unknown=args.unknown, palest=0.1)
     rows: dict[str, list[dict[str, float]]] = {'sigmoids': [], 'groups': []}
-    for name, runs in rows.items():
+    for name in rows:
         cfg = make_config(args.out / 'data', name == 'groups', args.epochs)
         cfg.train_cfg.val_interval = args.epochs
         cfg.dump(args.out / f'{name}.py')
-        runs += [measure(train(args.out, name, seed)) for seed in range(args.seeds)]
+    for seed in range(args.seeds):
+        for name, runs in rows.items():
+            runs.append(measure(train(args.out, name, seed)))
+            print(name, seed, runs[-1], file=sys.stderr)
     print(f'| % | {" | ".join(rows)} |\n|---|{"---|" * len(rows)}')
     for key in rows['groups'][0]:
         values = [np.array([run[key] for run in runs]) for runs in rows.values()]

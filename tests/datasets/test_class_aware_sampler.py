@@ -130,3 +130,9 @@ def test_the_numbers_are_logged(capture_log: list[str]) -> None:
 def test_wrong_arguments(dataset: Any, ratio: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ClassAwareSampler(dataset, ratio, seed=0)
+
+
+def test_the_order_is_always_random() -> None:
+    ClassAwareSampler(Data(), seed=0, shuffle=True)
+    with pytest.raises(ValueError, match='`shuffle` must be True, got False'):
+        ClassAwareSampler(Data(), seed=0, shuffle=False)

@@ -29,7 +29,7 @@ def make(num: int, lines: list[tuple[float, float]], seed: int = 0) -> tuple:
 def test_lines_are_those_of_scikit_learn() -> None:
     logits, targets = make(200, [(0.5, 1), (2, -3), (1, 0), (-1, 0)])
     targets[:, 2] = logits[:, 2] > 0  # separable: only the prior ends the slope's growth
-    found = fit_lines(logits, targets, (0.0, 0.0), (1.5, 1.5))
+    found = fit_lines(logits.T, targets.T, (0.0, 0.0), (1.5, 1.5))
     for k in range(4):
         known = targets[:, k] >= 0
         model = LogisticRegression(C=1.5**2, fit_intercept=False, tol=1e-10, max_iter=1000)
@@ -101,6 +101,7 @@ def test_the_division_into_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatc
     scores = sigmoid(logits).astype(np.float32)
     whole = fit_calibration(scores, targets)
     monkeypatch.setattr(platt, '_CHUNK_ENTRIES', 250)
+    monkeypatch.setattr(platt, '_BLOCK', 3)
     parts = fit_calibration(scores, targets)
     np.testing.assert_allclose(parts.calibration, whole.calibration, rtol=1e-9)
 

@@ -122,7 +122,7 @@ def make_config(folder: Path, grouped: bool = True, epochs: int = 1, channels: i
                     depth=18,
                     base_channels=channels,
                     stem_channels=channels,
-                    strides=(1, 2, 2, 2),
+                    strides=(2, 2, 2, 2),
                     out_indices=(3,),
                 ),
                 neck=dict(type='GlobalAveragePooling'),

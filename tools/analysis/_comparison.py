@@ -18,6 +18,8 @@ HEADER = (
     'share first < run',
 )
 
+SHOWN = 10  # classes that are named
+
 
 def check_same_data(first: Predictions, other: Predictions, path: str) -> None:
     """Require predictions on the same data.
@@ -58,6 +60,8 @@ def choose_classes(data: Predictions, least: int) -> np.ndarray:
     if not kept.size:
         raise ValueError(f'no class has {least} positives; lower --min-positives')
     dropped = [f'{data.classes[k]} ({positives[k]})' for k in np.flatnonzero(positives < least)]
+    if len(dropped) > SHOWN:
+        dropped[SHOWN:] = [f'{len(dropped) - SHOWN} more']
     print(
         f'{len(data.names)} images, {len(kept)} of {len(positives)} classes with at least '
         f'{least} positive image{"s" if least > 1 else ""}'

@@ -186,7 +186,7 @@ def summarize_groups(labels: SplitLabels) -> tuple[tuple[str, ...], tuple[str, .
     lines, faults = [], []
     for group in labels.groups:
         broken = broken_rows(labels.targets, group)
-        outcomes = true_outcomes(labels.targets[~broken], group)
+        outcomes = true_outcomes(labels.targets, group)[~broken]
         none, unknown = (outcomes == len(group.classes)).sum(), (outcomes < 0).sum()
         lines.append(
             f'{describe_groups([group])}: known in {len(outcomes) - unknown:,} images, {none:,} of '

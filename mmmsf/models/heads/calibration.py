@@ -85,7 +85,6 @@ class CalibratedLogits(nn.Module):
         super().__init__()
         for name, value in (('slope', calibration.slopes), ('offset', calibration.offsets)):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32), persistent=False)
-
         self.register_buffer('kept', torch.tensor(calibration.kept), persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from mmmsf.models.heads.calibration import (
     score_logits,
 )
 
-LINES = Calibration(np.array([0.11, 0.5, 1.0, 2.4, 4.0]), np.array([-3.0, 2.5, 0.0, -3.0, -6.0]))
+LINES = Calibration(np.array([0.11, 0.5, 1.0, 2.4, 4.0]), np.array([-3.0, 2.5, 0.25, -3.0, -6.0]))
 
 
 def network(logits: np.ndarray) -> np.ndarray:
