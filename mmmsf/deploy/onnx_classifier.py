@@ -177,7 +177,7 @@ class OnnxClassifier:
             (group['name'], [place[name] for name in group['classes']], group['rule'])
             for group in self.meta.get('groups', ())
         ]
-        self.calibrated: bool = self.meta['folded'].get('calibration', False)
+        self.calibrated: bool = self.meta.get('folded', {}).get('calibration', False)
 
     def prepare(self, image: ImageSource) -> np.ndarray:
         """Read and resize one image.
