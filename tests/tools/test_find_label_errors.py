@@ -112,6 +112,7 @@ def test_folds_are_configs_of_disjoint_images(folder: Path) -> None:
     assert sorted(seen) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_earlier_folds_and_scores_must_fit(folder: Path) -> None:
     done = find(folder, '--folds', '3')
     assert done.returncode == 1 and 'folds.csv has the folds of other' in done.stderr
@@ -124,6 +125,7 @@ def test_earlier_folds_and_scores_must_fit(folder: Path) -> None:
     assert done.returncode == 1 and 'all.npz: the predictions must be of' in done.stderr
 
 
+@pytest.mark.slow
 def test_trial_flips_and_finds(folder: Path) -> None:
     trial = 'analysis/label_error_trial.py'
     done = run_tool(folder, trial, 'flip', 'c.py', '--share', '0.25', '--out', 't')
@@ -141,6 +143,7 @@ def test_trial_flips_and_finds(folder: Path) -> None:
     assert header.startswith('name,list,flips,pairs') and line.startswith('x,errors,4,20,')
 
 
+@pytest.mark.slow
 def test_trial_keeps_one_label_an_image(folder: Path) -> None:
     trial = 'analysis/label_error_trial.py'
     done = run_tool(folder, trial, 'keep-one', 'c.py', '--seed', '1', '--out', 'one')
