@@ -17,7 +17,6 @@ from mmmsf.evaluation import Predictions
 from tests.helpers.run_tool import run_tool
 from tests.helpers.small_training import make_training_data
 
-CHECKPOINT = dict(checkpoint=dict(type='mmmsf.AtomicCheckpointHook', interval=1))
 TRAIN = """
 import json, sys
 from pathlib import Path
@@ -190,15 +189,3 @@ def test_parts_and_foreign_datasets_are_refused(tmp_path: Path) -> None:
     cfg.val_dataloader = None
     with pytest.raises(ValueError, match='val_dataloader'):
         _folds.hold_out(cfg)
-
-
-@pytest.mark.slow
-def test_real_trainings(tmp_path: Path) -> None:
-    make_training_data(tmp_path, epochs=1, default_hooks=CHECKPOINT)
-    options = ('--work-dir', 'w', '--folds', '2', '--shown', '5', '--threads', '1')
-    for _ in range(2):
-        done = run_tool(tmp_path, 'analysis/find_label_errors.py', 'c.py', *options)
-        assert done.returncode == 0, done.stderr
-    assert '0 runs to do' in done.stdout
-    page = (tmp_path / 'w/errors.html').read_text()
-    assert page.count('<div class="shot">') == 5 and page.count('alt="attention"') == 5
