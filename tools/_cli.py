@@ -9,8 +9,8 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import DictAction
 
@@ -140,11 +140,18 @@ def run_recorded(work: Callable[[argparse.Namespace], None], args: argparse.Name
     work(args)
 
 
-def load_config(path: str) -> 'Config':
-    """Read a config, or exit with one line that names the error."""
+def load_config(path: str, options: Mapping[str, Any] | None = None) -> 'Config':
+    """Read a config, or exit with one line that names the error.
+
+    Args:
+        path: Config file.
+        options: Overrides of its values, by dotted keys.
+    """
     from mmmsf.utils.config_file import read_config
 
     try:
-        return read_config(path)
+        cfg = read_config(path)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
+    cfg.merge_from_dict(dict(options or {}))
+    return cfg

@@ -57,9 +57,7 @@ def main() -> None:
 
     import mmmsf  # noqa: F401  registers the components
 
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         extractor = Extractor(cfg, device)

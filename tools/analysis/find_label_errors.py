@@ -114,9 +114,7 @@ def main() -> None:
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.datasets.cached_features import image_names
 
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     out = args.out or Path(args.work_dir) / 'errors.csv'
     try:
         dataset = read_training_data(cfg)

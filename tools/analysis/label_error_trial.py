@@ -55,9 +55,7 @@ def damage(args: argparse.Namespace) -> None:
 
     from mmmsf.datasets.cached_features import image_names
 
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     dataset = read_training_data(cfg)
     targets, names = dataset.get_gt_labels().astype(int), image_names(dataset)
     flipped = (

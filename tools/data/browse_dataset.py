@@ -59,9 +59,7 @@ def build_dataset(args: argparse.Namespace) -> Any:
 
     from mmmsf.registry import DATASETS
 
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     if cfg.get(f'{args.split}_dataloader') is None:
         raise SystemExit(f'error: {args.config} has no `{args.split}_dataloader`')
     dataset = dict(cfg[f'{args.split}_dataloader'].dataset)

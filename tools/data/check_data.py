@@ -50,9 +50,7 @@ def read_splits(args: argparse.Namespace) -> list['SplitLabels']:
 
     from mmmsf.registry import DATASETS
 
-    cfg = load_config(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options)
     splits = []
     for name in SPLITS:
         loader = cfg.get(f'{name}_dataloader')
