@@ -45,10 +45,14 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
         ) from error
 
 
+def _dataset_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the meta data of the training set, with keys in lower case."""
+    return {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
+
+
 def checkpoint_classes(meta: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Read the class names in a checkpoint's meta data; None where it has none."""
-    dataset_meta = {key.lower(): value for key, value in (meta.get('dataset_meta') or {}).items()}
-    names = dataset_meta.get('classes')
+    names = _dataset_meta(meta).get('classes')
     return None if names is None else tuple(map(str, names))
 
 
@@ -67,8 +71,7 @@ def check_groups(meta: Mapping[str, Any], groups: Sequence[Group], source: str, 
     classes = checkpoint_classes(meta)
     if classes is None:
         return
-    dataset_meta = {key.lower(): value for key, value in meta['dataset_meta'].items()}
-    trained = parse_groups(dataset_meta.get('groups'), classes, f'the groups of {source}')
+    trained = parse_groups(_dataset_meta(meta).get('groups'), classes, f'the groups of {source}')
     if not same_groups(trained, groups):
         raise ValueError(
             f'the groups of {source} and of {what} differ: {describe_groups(trained)} and '
