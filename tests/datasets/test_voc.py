@@ -194,6 +194,7 @@ def test_box_in_fractions(tmp_path):
     assert VocMultiLabel(str(root), 'train').get_data_info(0)['gt_area'][11] == 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('split, count', [('trainval', 5011), ('test', 4952)])
 def test_full_size_voc07(tmp_path, split, count):
     ids = [f'{i:06d}' for i in range(1, count + 1)]

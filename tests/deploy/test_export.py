@@ -101,6 +101,7 @@ def test_positions_of_any_size_are_the_interpolated_ones() -> None:
         AnySizePositions(LearnedPositionEncoding(8, 2, 10))
 
 
+@pytest.mark.slow
 def test_a_fixed_size_file(fixed: tuple[LoadedModel, Path, dict[str, Any]]) -> None:
     import onnx
     import onnxruntime

@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_calibration_is_in_both_graphs_in_float32(folder: Path) -> None:
     raw = load_model(folder / 'x.pth', device='cpu', calibrated=False)
     slopes, offsets = CALIBRATION.values()

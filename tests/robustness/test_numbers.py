@@ -95,7 +95,8 @@ def check_training(folder: Path, options: list[str], scaled: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    'dtype', ['float32', 'bfloat16', pytest.param('float16', marks=pytest.mark.slow)]
+    'dtype',
+    ['bfloat16', *(pytest.param(name, marks=pytest.mark.slow) for name in ('float32', 'float16'))],
 )
 def test_three_epochs_stay_finite(tmp_path: Path, dtype: str) -> None:
     narrow = NARROW if dtype == 'float16' else []

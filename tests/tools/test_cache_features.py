@@ -101,6 +101,7 @@ def test_logits_on_features_equal_logits_on_images(tmp_path: Path, cfg: Config) 
     assert logits[0].std(dim=0).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_held_features_are_those_of_the_validation_pipeline(tmp_path: Path, cfg: Config) -> None:
     """Here the two splits have the same images; the training pipeline would crop them."""
     assert cache(tmp_path, '--splits', 'val', 'held', 'train').returncode == 0

@@ -32,10 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_exported_model_predicts(folder: Path) -> None:
     assert OnnxClassifier(folder / 'm.onnx')(folder / '0.png')['all_scores'].shape == (5,)
 
 
+@pytest.mark.slow
 def test_quantise_and_measure(folder: Path) -> None:
     out = run(
         folder,

@@ -187,6 +187,7 @@ def test_converted_weights_give_the_released_logits(
     torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_tensor_arrives_once(released: Released, shapes: dict[str, torch.Size]) -> None:
     source = released.state_dict()
     converted = tbaln.convert_tbaln(source, shapes, 448)

@@ -118,6 +118,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(folder: Path) -> None:
     assert_same(full, again)
 
 
+@pytest.mark.slow
 def test_other_outputs_and_tta(tested: Path) -> None:
     arguments = ['full/epoch_2.pth', '--work-dir', 'tta', '--out', 'metrics.json', '--tta']
     shown = run_here(tested, 'test.py', *arguments, '--no-thresholds', '--verbose')

@@ -146,6 +146,7 @@ def _open(data: Path, counter: Any, queue: Any) -> None:
     queue.put(build(data, str(data / 'cache'))._images.content.sum(dtype=np.int64))
 
 
+@pytest.mark.slow
 def test_one_of_several_processes_writes(data: Path) -> None:
     context = multiprocessing.get_context('fork')
     counter, queue = context.Value('i', 0), context.Queue()

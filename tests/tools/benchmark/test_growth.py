@@ -78,6 +78,7 @@ def test_one_setting_grows_at_a_time(tmp_path: Path) -> None:
     assert re.search(r'\| train \| a query for each class \| 3 \| [\d.]+ \| 3\.00 \|', table)
 
 
+@pytest.mark.slow
 def test_every_pass_adds_a_time_to_every_point(tmp_path: Path) -> None:
     rows, _ = growth(
         tmp_path, '--what', 'inference', '--batch', '1', '2', '--px', '--classes', '--passes', '2'

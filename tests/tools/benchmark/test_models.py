@@ -151,6 +151,7 @@ def test_a_head_of_another_kind_is_refused() -> None:
         TorchHead(MSFHead(5, embed_dims=16, query_mode='attention'))
 
 
+@pytest.mark.slow
 def test_the_head_benchmark(tmp_path: Path) -> None:
     done = run_tool(
         tmp_path,
