@@ -174,6 +174,27 @@ def test_a_reviewed_list_becomes_a_label_file(folder: Path) -> None:
     assert (folder / 'labels.csv').read_bytes() == before
 
 
+def test_corrections_keep_the_rules_of_groups(tmp_path: Path) -> None:
+    cfg: Any = make_colour_training(tmp_path, wrong=(0, 'blue'), count=2)
+    cfg.train_dataloader.dataset.groups = [
+        dict(name='hue', classes=['blue', 'green'], rule='at_most_one')
+    ]
+    cfg.dump(tmp_path / 'c.py')
+    header = 'rank,image,class,label,score,likelihood,suggestion,verdict\n'
+    correct = ('analysis/correct_labels.py', 'c.py', 'r.csv', '--to', 'new.csv')
+    (tmp_path / 'r.csv').write_text(f'{header}1,0.png,green,0,0.9,0.9,add,yes\n')
+    done = run_tool(tmp_path, *correct)
+    assert done.returncode == 1 and not (tmp_path / 'new.csv').exists()
+    assert "after r.csv: labels must keep the rules of `groups`: 0.png has ['blue', 'green']" in (
+        done.stderr
+    )
+    with open(tmp_path / 'r.csv', 'a') as file:
+        file.write('2,0.png,blue,1,0.1,0.9,remove,yes\n')
+    done = run_tool(tmp_path, *correct)
+    assert done.returncode == 0, done.stderr
+    assert "groups=[{'name': 'hue', 'classes': ['blue', 'green']" in done.stdout
+
+
 def test_parts_and_foreign_datasets_are_refused(tmp_path: Path) -> None:
     cfg = make_training_data(tmp_path, epochs=1)
     cfg.train_dataloader = cfg.train_dataloader.to_dict()

@@ -43,6 +43,8 @@ def main() -> None:
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
     from mmmsf.datasets.cached_features import image_names
+    from mmmsf.datasets.class_groups import check_group_labels
+    from mmmsf.utils.groups import parse_groups
 
     cfg = load_config(args.config, args.cfg_options)
     try:
@@ -51,6 +53,10 @@ def main() -> None:
         images, classes = image_names(dataset), dataset.metainfo['classes']
         targets = dataset.get_gt_labels().astype(int)
         corrected = apply_verdicts(args.reviewed, suspects, images, classes, targets)
+        groups = parse_groups(dataset.metainfo.get('groups'), classes)
+        check_group_labels(
+            f'after {args.reviewed}', zip(images, corrected, strict=True), groups, classes
+        )
         options = write_label_table(args.to, images, classes, corrected)
     except (OSError, ValueError) as error:
         raise SystemExit(f'correct_labels.py: {error}') from error
@@ -59,6 +65,8 @@ def main() -> None:
     print(f'{len(suspects)} rows: {told}; {(corrected != targets).sum()} labels changed')
     print(f'{args.to}: {len(images)} images. Their dataset in a config:')
     options = dict(type='mmmsf.CsvMultiLabel', data_prefix=dataset.img_prefix, **options)
+    if groups:
+        options['groups'] = dataset.metainfo['groups']
     print(''.join(f'    {key}={value!r},\n' for key, value in options.items()), end='')
 
 
