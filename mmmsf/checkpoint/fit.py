@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmmsf.datasets.base import class_difference
+from mmmsf.datasets.class_names import class_difference
 from mmmsf.utils.groups import Group, describe_groups, parse_groups, same_groups
 
 _NAMED = 4  # weights that a message names

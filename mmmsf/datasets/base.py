@@ -1,4 +1,4 @@
-"""Base of the multi-label datasets: label vectors, filtering and checks."""
+"""Base of the multi-label datasets."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,128 +13,12 @@ from mmpretrain.datasets import BaseDataset
 from mmmsf.utils.groups import name_groups, parse_groups
 
 from .class_groups import check_group_labels, image_targets
+from .class_names import check_classes, read_classes
 from .class_selection import select_classes
-from .readers.files import find_repeated, read_text
+from .image_selection import check_filter_cfg, read_indices
 from .readers.image_cache import CachedImages, cached_images, leading_steps
 from .readers.label_items import LabelItems
-
-FILTER_KEYS = ('filter_empty',)
-
-
-def check_filter_cfg(filter_cfg: Mapping[str, Any] | None) -> None:
-    """Refuse a ``filter_cfg`` with unknown keys, which MMEngine would ignore.
-
-    Raises:
-        ValueError: A key is not in ``FILTER_KEYS``, or ``filter_empty`` is not a bool.
-    """
-    if filter_cfg is None:
-        return
-    unknown = sorted(set(filter_cfg) - set(FILTER_KEYS))
-    if unknown:
-        raise ValueError(f'filter_cfg may hold the keys {list(FILTER_KEYS)}, got also {unknown}')
-    filter_empty = filter_cfg.get('filter_empty', False)
-    if not isinstance(filter_empty, bool):
-        raise ValueError(f'filter_cfg["filter_empty"] must be True or False, got {filter_empty!r}')
-
-
-def check_classes(classes: Sequence[str]) -> None:
-    """Refuse a list of class names that is empty or repetitive, or is no list of names.
-
-    Raises:
-        ValueError: ``classes`` is a string, is empty, repeats a name or has an entry of another
-            type.
-    """
-    if isinstance(classes, str):
-        raise ValueError(f'classes must be a list of names, got {classes!r}; write [{classes!r}]')
-    strange = [name for name in classes if not isinstance(name, str)]
-    if strange:
-        raise ValueError(f'classes must be strings, got also {strange}; put them in quotes')
-    if not classes:
-        raise ValueError('classes must name at least one class, got none')
-    repeated = find_repeated(classes)
-    if repeated:
-        raise ValueError(f'classes must be distinct, these occur more than once: {repeated}')
-
-
-def class_difference(one: Sequence[str], other: Sequence[str]) -> list[str] | str:
-    """Describe how two lists of class names differ: the names that only one of them has."""
-    names = sorted(set(one) ^ set(other))
-    if names or len(one) != len(other):
-        return names
-    k = next((k for k, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1), 0)
-    return f'the same names in another order, from index {k} on: {one[k]!r} and {other[k]!r}'
-
-
-def read_classes(path: str) -> list[str]:
-    """Read class names from a text file, one a line; blank lines are skipped.
-
-    Raises:
-        OSError: ``path`` does not exist or cannot be read.
-        ValueError: The content is not UTF-8 text, or empty.
-    """
-    remedy = f'name a file with a class a line, or write the names as a list: [{path!r}]'
-    names = [line.strip() for line in read_text(path, 'class list', remedy).splitlines()]
-    names = [name for name in names if name]
-    if not names:
-        raise ValueError(f'{path}: names no class; write one a line')
-    return names
-
-
-def read_indices(path: str) -> list[int]:
-    """Read indices of images from a text file, one a line.
-
-    Raises:
-        OSError: ``path`` does not exist or cannot be read.
-        ValueError: A line is no index, or an index occurs twice; names the line.
-    """
-    lines = read_text(path, 'list of indices', 'write an index a line').split()
-    wrong = [line for line in lines if not (line.isascii() and line.isdigit())]
-    if wrong:
-        raise ValueError(f'{path}: must hold an index a line, from 0, got {wrong[0]!r}')
-    indices = [int(line) for line in lines]
-    repeated = find_repeated(indices)
-    if repeated:
-        raise ValueError(f'{path}: indices must be distinct, got {repeated[:5]} more than once')
-    return indices
-
-
-def score_vector(
-    num_classes: int,
-    positive: Sequence[int],
-    ignored: Sequence[int] = (),
-) -> np.ndarray:
-    """Encode the labels of one image as targets.
-
-    Args:
-        num_classes: Number of classes K.
-        positive: Indices of the classes in the image.
-        ignored: Indices of the classes that are neither positive nor negative.
-
-    Returns:
-        float32 (K,): 1 positive, 0 negative, -1 ignored. A class in both lists is positive.
-    """
-    score = np.zeros(num_classes, dtype=np.float32)
-    score[list(ignored)] = -1
-    score[list(positive)] = 1
-    return score
-
-
-def area_vector(num_classes: int, labels: Sequence[int], areas: Sequence[float]) -> np.ndarray:
-    """Encode the size of the largest instance of each class in one image.
-
-    Args:
-        num_classes: Number of classes K.
-        labels: Indices of the positive classes.
-        areas: Areas in square pixels of the original image, parallel to ``labels``; empty if the
-            annotations give no sizes.
-
-    Returns:
-        float32 (K,), NaN for absent classes and unknown sizes.
-    """
-    vector = np.full(num_classes, np.nan, dtype=np.float32)
-    if areas:
-        vector[list(labels)] = areas
-    return vector
+from .targets import area_vector, score_vector
 
 
 class MultiLabelData(BaseDataset):

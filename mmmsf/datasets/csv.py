@@ -8,7 +8,8 @@ from mmengine.logging import print_log
 
 from mmmsf.registry import DATASETS
 
-from .base import MultiLabelData, check_classes
+from .base import MultiLabelData
+from .class_names import check_classes
 from .readers.files import normalize_name
 from .readers.label_table import TableLabels, read_table
 from .readers.tables.cells import PATTERNS

@@ -12,8 +12,9 @@ from mmengine.logging import print_log
 
 from mmmsf.registry import DATASETS
 
-from .base import MultiLabelData, check_classes
+from .base import MultiLabelData
 from .categories import VOC_CLASSES
+from .class_names import check_classes
 from .readers.image_sets import list_annotations, list_images, read_image_set
 from .readers.voc_xml import VocObject, read_objects, voc_labels
 from .voc_split import SIDES, check_split_options, list_path, split_exists, write_split

@@ -7,13 +7,9 @@ import pytest
 from mmengine.logging import MMLogger
 
 from mmmsf.datasets import MultiLabelData
-from mmmsf.datasets.base import (
-    area_vector,
-    check_classes,
-    check_filter_cfg,
-    class_difference,
-    score_vector,
-)
+from mmmsf.datasets.class_names import check_classes, class_difference
+from mmmsf.datasets.image_selection import check_filter_cfg
+from mmmsf.datasets.targets import area_vector, score_vector
 
 ITEMS = [
     dict(img_path='a.png', gt_label=[0, 2], areas=[10.0, float('nan')]),

@@ -7,7 +7,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmmsf.checkpoint.fit import check_classes, checkpoint_classes
-from mmmsf.datasets.base import class_difference
+from mmmsf.datasets.class_names import class_difference
 from mmmsf.models.decisions import model_groups
 from mmmsf.models.heads.contract import head_num_classes
 from mmmsf.registry import HOOKS
