@@ -3,25 +3,20 @@
 import pytest
 import torch
 from _features import build_backbone, map_names
-from _grid import make_rows
 from mmpretrain.structures import DataSample
 
 from mmmsf.checkpoint.loading import build_model
-from tests.helpers.recipes import ROOT
+from tests.helpers.recipes import ROOT, load_row, row_names
 
 GRID = ROOT / 'configs/evidence/frozen.yml'
 COCO = ROOT / 'configs/_base_/linear_frozen-lite0_8e_coco-small-224px.py'
-ROWS = {row.name: row.cfg for row in make_rows([GRID])}
-COCO_ROWS = {
-    row.name: row.cfg
-    for row in make_rows([GRID], base=COCO, options={'model.head.num_classes': 80})
-}
+ROWS = [None, *row_names(GRID)]
 
 
 @pytest.mark.parametrize('name', ROWS)
-def test_row_takes_a_step_without_its_backbone(name: str) -> None:
+def test_row_takes_a_step_without_its_backbone(name: str | None) -> None:
     pytest.importorskip('timm')
-    cfg = ROWS[name]
+    cfg = load_row(GRID, name)
     build_backbone(cfg)  # refuses one that is trained
     model = build_model(cfg)
     model.train()
@@ -33,23 +28,21 @@ def test_row_takes_a_step_without_its_backbone(name: str) -> None:
     assert torch.isfinite(loss)
     for key, p in model.named_parameters():
         assert (p.grad is not None) != key.startswith('backbone'), key
-    on_stage = name.endswith('-s32') or 'no-pooling' in name or name.startswith('msf')
+    row = name or ''
+    on_stage = row.endswith('-s32') or 'no-pooling' in row or row.startswith('msf')
     assert map_names(cfg.model.backbone)[-1] == ('4' if on_stage else 'final')
 
 
-def test_rows_differ_in_head_maps_and_rate_alone() -> None:
-    assert list(ROWS) == list(COCO_ROWS)
-    for rows in (ROWS, COCO_ROWS):
-        for cfg in rows.values():
-            plain = cfg.to_dict()
-            base = rows['linear'].to_dict()
-            for config in (plain, base):
-                for key in ('neck', 'head'):
-                    config['model'].pop(key)
-                for key in ('out_indices', 'with_final_map', 'frozen'):
-                    config['model']['backbone'].pop(key)
-                config['optim_wrapper']['optimizer'].pop('lr')
-                config['optim_wrapper'].pop('paramwise_cfg', None)
-            assert plain == base
-    assert {cfg.model.head.num_classes for cfg in ROWS.values()} == {20}
-    assert {cfg.model.head.num_classes for cfg in COCO_ROWS.values()} == {80}
+@pytest.mark.parametrize('name', ROWS)
+def test_row_differs_in_head_maps_and_rate_alone(name: str | None) -> None:
+    for base, num_classes in ((None, 20), (COCO, 80)):
+        options = {'model.head.num_classes': num_classes}
+        configs = [load_row(GRID, x, base=base, options=options).to_dict() for x in (name, None)]
+        for config in configs:
+            for key in ('neck', 'head'):
+                config['model'].pop(key)
+            for key in ('out_indices', 'with_final_map', 'frozen'):
+                config['model']['backbone'].pop(key)
+            config['optim_wrapper']['optimizer'].pop('lr')
+            config['optim_wrapper'].pop('paramwise_cfg', None)
+        assert configs[0] == configs[1]

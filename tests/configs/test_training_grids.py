@@ -3,23 +3,19 @@
 import pytest
 import torch
 from _features import build_backbone
-from _grid import make_rows
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.structures import DataSample
 
 from mmmsf.checkpoint.loading import build_model
-from tests.helpers.recipes import ROOT
+from tests.helpers.recipes import ROOT, load_row, row_names
 
-TRAINED, RECIPE = (
-    {row.name: row.cfg for row in make_rows([ROOT / f'configs/evidence/{name}.yml'])}
-    for name in ('trained', 'recipe')
-)
+TRAINED, RECIPE = (ROOT / f'configs/evidence/{name}.yml' for name in ('trained', 'recipe'))
 
 
-@pytest.mark.parametrize('name', TRAINED)
-def test_row_trains_its_backbone_from_stride_16_on(name: str) -> None:
+@pytest.mark.parametrize('name', [None, *row_names(TRAINED)])
+def test_row_trains_its_backbone_from_stride_16_on(name: str | None) -> None:
     pytest.importorskip('timm')
-    cfg = TRAINED[name]
+    cfg = load_row(TRAINED, name)
     model = build_model(cfg)
     model.train()
     rates = {
@@ -42,15 +38,15 @@ def test_row_trains_its_backbone_from_stride_16_on(name: str) -> None:
 
 
 def test_the_stages_learn_more_slowly_towards_the_input() -> None:
-    keys = TRAINED['msf-ours'].optim_wrapper.paramwise_cfg.custom_keys
+    keys = load_row(TRAINED, None).optim_wrapper.paramwise_cfg.custom_keys
     rates = [keys[f'blocks.{i}'].lr_mult for i in range(3, 7)]
     assert rates == sorted(rates) and rates[-1] == keys['conv_head'].lr_mult
 
 
-@pytest.mark.parametrize('name', RECIPE)
+@pytest.mark.parametrize('name', row_names(RECIPE))
 def test_row_changes_the_training_alone(name: str) -> None:
     pytest.importorskip('timm')
-    cfg, base = RECIPE[name], RECIPE['ours']
+    cfg, base = (load_row(RECIPE, x) for x in (name, None))
     build_backbone(cfg)  # refuses one that is trained
     build_model(cfg)
     changed = {key for key in cfg if cfg[key] != base[key]}
@@ -59,7 +55,6 @@ def test_row_changes_the_training_alone(name: str) -> None:
         'no-average': {'custom_hooks'},
         '16e': {'param_scheduler', 'train_cfg', 'default_hooks'},
         '24e': {'param_scheduler', 'train_cfg', 'default_hooks'},
-        'ours': set(),
     }
     assert changed == expected.get(name, {'model'})
     network = [{**x.model.head, 'loss': None} for x in (cfg, base)]
