@@ -28,21 +28,18 @@ WORK = {
     'data/check_data.py': 'small.py',
     'data/browse_dataset.py': 'small.py --num 4 --out-dir browse',
     'analysis/tune_thresholds.py': 'val.npz --checkpoint run/epoch_1.pth --out tuned.pth',
+    'analysis/calibrate.py': 'val.npz --checkpoint run/epoch_1.pth --out calibrated.pth',
     'analysis/compare.py': 'val.npz val.npz --resamples 10',
     'analysis/report.py': 'val.npz --out report.html',
     'analysis/get_flops.py': 'small.py',
     'deployment/export_onnx.py': 'small.py run/epoch_1.pth --out model.onnx',
     'deployment/quantize_onnx.py': 'model.onnx small.py --out int8.onnx',
 }
-# These need data or weights that the repository does not have, or run until they are stopped.
-HELP_ONLY = (
-    'analysis/ablate.py',
-    'analysis/cache_features.py',
-    'analysis/pointing_game.py',
-    'converters/efficientnet_lite0_to_mmpretrain.py',
-    'converters/tbaln_to_mmmsf.py',
-    'demo/demo.py',
-    'submission/voc12.py',
+# The others need data or weights that the repository does not have, or run until they are stopped.
+HELP_ONLY = sorted(
+    {str(path.relative_to(TOOLS)) for path in TOOLS.rglob('[!_]*.py')}
+    - WORK.keys()
+    - {str(path.relative_to(TOOLS)) for path in TOOLS.glob('[_b]*/*.py')}  # packages, benchmarks
 )
 
 
