@@ -5,6 +5,7 @@ from typing import Any
 
 from mmpretrain.models.backbones import TIMMBackbone
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmmsf.registry import MODELS
 
@@ -25,6 +26,8 @@ class FrozenTIMMBackbone(TIMMBackbone):
         frozen: Names of modules of the timm network, such as ``'conv_stem'`` or ``'blocks.0'``.
         with_final_map: If True, append the map that the pretrained classifier pools. It needs
             ``features_only=True`` and ``out_indices``, which may be empty.
+        norm_eval: If True, all batch norms keep their loaded statistics in training, as in
+            MMPretrain's ``ResNet``; small batches and sets estimate worse ones.
         **kwargs: Arguments of ``TIMMBackbone``: ``model_name``, ``features_only``,
             ``out_indices``, ...
 
@@ -34,7 +37,11 @@ class FrozenTIMMBackbone(TIMMBackbone):
     """
 
     def __init__(
-        self, frozen: Sequence[str] = (), with_final_map: bool = False, **kwargs: Any
+        self,
+        frozen: Sequence[str] = (),
+        with_final_map: bool = False,
+        norm_eval: bool = False,
+        **kwargs: Any,
     ) -> None:
         stages = None
         if with_final_map:
@@ -54,6 +61,7 @@ class FrozenTIMMBackbone(TIMMBackbone):
                 f'has {[name for name in modules if name.count(".") <= 1 and name]}'
             )
         self.frozen = tuple(frozen)
+        self.norm_eval = norm_eval
         for module in self._frozen_modules():
             module.requires_grad_(False)
 
@@ -61,9 +69,10 @@ class FrozenTIMMBackbone(TIMMBackbone):
         return [self.timm_model.get_submodule(name) for name in self.frozen]
 
     def train(self, mode: bool = True) -> 'FrozenTIMMBackbone':
-        """Set the mode of all parts but the frozen ones, which stay in evaluation mode."""
+        """Set the mode, but for the frozen parts and with ``norm_eval`` all batch norms."""
         super().train(mode)
-        for module in self._frozen_modules():
+        norms = (x for x in self.modules() if self.norm_eval and isinstance(x, _BatchNorm))
+        for module in (*self._frozen_modules(), *norms):
             module.eval()
         return self
 

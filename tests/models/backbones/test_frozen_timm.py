@@ -31,6 +31,17 @@ def test_a_training_step_moves_only_what_is_not_frozen() -> None:
         assert torch.equal(x, before[name]) == frozen, name
 
 
+@pytest.mark.parametrize('norm_eval', [True, False])
+def test_norms_keep_their_statistics_and_learn(norm_eval: bool) -> None:
+    model = build(frozen=FROZEN, norm_eval=norm_eval).train()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    sum(x.square().mean() for x in model(torch.randn(2, 3, 64, 64))).backward()
+    for name, x in model.state_dict().items():
+        if 'layer4' in name and 'running' in name:
+            assert torch.equal(x, before[name]) == norm_eval, name
+    assert model.timm_model.layer4[0].bn1.weight.grad.abs().sum() > 0
+
+
 def test_gives_what_mmpretrains_gives() -> None:
     model = build(frozen=FROZEN).eval()
     plain = TIMMBackbone('resnet18', features_only=True, out_indices=(3, 4))
