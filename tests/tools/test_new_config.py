@@ -10,14 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from _check import SplitLabels
 from _new_config import training
 from _new_config import weights as weights_module
 from _new_config.backbones import BACKBONES
+from _new_config.config_text import network
 from _new_config.layout import WIDTH, Name, layout
 from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
 from _new_config.splits import check_split, table_parts
-from _new_config.weights import choose_backbone
+from _new_config.weights import Choice, choose_backbone
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
@@ -377,6 +379,25 @@ def test_random_weights_are_trained() -> None:
     assert not choose_schedule(9, (224, ''), 0.0, 2, pretrained=False).frozen
     with pytest.raises(ValueError, match='--freeze'):
         choose_schedule(9, (224, ''), 0.0, 2, pretrained=False, freeze=True)
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize(('weights', 'freeze'), [('a.pth', True), ('a.pth', False), (None, False)])
+def test_trained_weights_keep_the_statistics_of_their_norms(
+    name: str, weights: str | None, freeze: bool
+) -> None:
+    schedule = choose_schedule(99, (32, ''), 80.0, 2, pretrained=bool(weights), freeze=freeze)
+    config = network(Choice(name, weights, ''), schedule, 3)['backbone']
+    config.pop('init_cfg', None)
+    if config['type'].startswith('mmmsf'):
+        pytest.importorskip('timm')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        backbone = MODELS.build(config)
+    backbone.train()
+    norms = [x for x in backbone.modules() if isinstance(x, torch.nn.BatchNorm2d)]
+    assert all(x.training == (weights is None) for x in norms)
+    trained = [p for p in backbone.parameters() if p.requires_grad]
+    assert freeze or trained == list(backbone.parameters())
 
 
 def test_sizes() -> None:

@@ -1,9 +1,10 @@
 """Networks for own data, each with the map that its pretrained classifier pools."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+KEPT_NORMS = dict(norm_eval=True)
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
@@ -14,6 +15,8 @@ class Backbone:
     Attributes:
         arguments: Arguments of the backbone in a config.
         frozen: Further arguments that freeze it.
+        trained: Further arguments of pretrained weights that are trained: batch norms keep their
+            statistics, since those of small batches and sets are worse.
         stages: Channels of the maps for the neck, the larger map first.
         final: Channels of the last map.
         hub: Name in MMPretrain's model index, or None.
@@ -30,16 +33,18 @@ class Backbone:
     pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     interpolation: str = 'bicubic'
     sized: bool = False
+    trained: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _resnet(depth: int, channels: int) -> Backbone:
     return Backbone(
         dict(type='ResNet', depth=depth, out_indices=(2, 3)),
-        dict(frozen_stages=4, norm_eval=True),
+        dict(frozen_stages=4, **KEPT_NORMS),
         (channels // 2, channels),
         channels,
         f'resnet{depth}_8xb32_in1k',
         interpolation='bilinear',
+        trained=KEPT_NORMS,
     )
 
 
@@ -77,6 +82,7 @@ BACKBONES = {
         960,
         'mobilenet-v3-large_8xb128_in1k',
         interpolation='bilinear',
+        trained=KEPT_NORMS,
     ),
     'efficientnet-b0': Backbone(
         dict(type='EfficientNet', arch='b0', out_indices=(4, 5, 6)),
@@ -84,6 +90,7 @@ BACKBONES = {
         (112, 320),
         1280,
         'efficientnet-b0_3rdparty_8xb32_in1k',
+        trained=KEPT_NORMS,
     ),
     'efficientnet-lite0': Backbone(
         dict(
@@ -98,5 +105,6 @@ BACKBONES = {
         1280,
         None,
         ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+        trained=KEPT_NORMS,
     ),
 }

@@ -16,10 +16,8 @@ FORMAT = '# fmt: off\n'
 def network(choice: Choice, schedule: Schedule, num_classes: int) -> dict[str, Any]:
     """Return the config of the backbone and the recommended head."""
     chosen = BACKBONES[choice.name]
-    backbone: dict[str, Any] = {
-        **chosen.arguments,
-        **({} if not schedule.frozen else chosen.frozen),
-    }
+    more = chosen.frozen if schedule.frozen else {} if choice.weights is None else chosen.trained
+    backbone: dict[str, Any] = {**chosen.arguments, **more}
     if chosen.sized:
         backbone['img_size'] = schedule.px
     if choice.weights is not None:
@@ -106,7 +104,11 @@ def config_text(
     preprocessor = dict(
         num_classes=len(classes), mean=list(pixels[0]), std=list(pixels[1]), to_rgb=True
     )
+    model = network(choice, schedule, len(classes))
     state = 'frozen' if schedule.frozen else 'trained'
+    why = f'Backbone: {choice.text}; {state} {schedule.frozen_why}.'
+    if not schedule.frozen and 'norm_eval' in model['backbone']:
+        why += ' Its batch norms keep their statistics.'
     return '\n'.join(
         [
             FORMAT
@@ -118,8 +120,8 @@ def config_text(
             assign('data_preprocessor', preprocessor, 'The pixels as the backbone knows them.')
             + assign(
                 'model',
-                network(choice, schedule, len(classes)),
-                f'Backbone: {choice.text}; {state} {schedule.frozen_why}.',
+                model,
+                why,
                 f'Neck and head: the recommended ones (profile ours), {EMBED_DIMS} wide.',
             ),
             training_text(schedule, choice.weights is not None),
