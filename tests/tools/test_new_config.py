@@ -21,6 +21,7 @@ from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
 from _new_config.splits import check_split, table_parts
 from _new_config.weights import Choice, choose_backbone
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 
@@ -34,6 +35,7 @@ QUICK = ('--backbone', 'resnet18', '--weights', 'none', '--px', '32')
 LABELS = [['cat'], ['dog'], ['owl'], ['cat', 'dog'], ['cat', 'owl'], ['dog', 'owl'], ['cat'], []]
 LABELS = [*LABELS, ['cat', 'dog', 'owl'], ['cat', 'dog']]
 CLASSES = ['cat', 'dog', 'owl']
+LAYER_RATES = {0.3, 0.2, 0.13, 0.09, 0.06}  # of the head's
 
 
 def draw(folder: Path, count: int = len(LABELS)) -> list[str]:
@@ -398,6 +400,24 @@ def test_trained_weights_keep_the_statistics_of_their_norms(
     assert all(x.training == (weights is None) for x in norms)
     trained = [p for p in backbone.parameters() if p.requires_grad]
     assert freeze or trained == list(backbone.parameters())
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_parts_learn_more_slowly_towards_the_input(name: str) -> None:
+    config = dict(BACKBONES[name].arguments) | ({'img_size': 32} if BACKBONES[name].sized else {})
+    if config['type'].startswith('mmmsf'):
+        pytest.importorskip('timm')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = torch.nn.ModuleDict(dict(backbone=MODELS.build(config)))
+    rates = BACKBONES[name].rates()
+    options = dict(optimizer=dict(type='SGD', lr=1.0), paramwise_cfg=dict(custom_keys=rates))
+    groups = build_optim_wrapper(model, options).optimizer.param_groups
+    found = [group['lr'] for group in groups]
+    assert len(found) == len(list(model.parameters()))
+    assert set(found) == {entry['lr_mult'] for entry in rates.values()} == LAYER_RATES
+    assert found[0] == min(LAYER_RATES) and found[-1] == max(LAYER_RATES)
+    if name.startswith(('res', 'eff', 'mob')):  # in the order of the network
+        assert found == sorted(found)
 
 
 def test_sizes() -> None:

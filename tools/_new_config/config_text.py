@@ -100,7 +100,8 @@ def config_text(
     Returns:
         Python source, in filled lines as in ``configs``, which formatters leave as it is.
     """
-    pixels = BACKBONES[choice.name].pixels
+    chosen = BACKBONES[choice.name]
+    pixels = chosen.pixels
     preprocessor = dict(
         num_classes=len(classes), mean=list(pixels[0]), std=list(pixels[1]), to_rgb=True
     )
@@ -124,7 +125,7 @@ def config_text(
                 why,
                 f'Neck and head: the recommended ones (profile ours), {EMBED_DIMS} wide.',
             ),
-            training_text(schedule, choice.weights is not None),
+            training_text(schedule, None if choice.weights is None else chosen.rates()),
             runtime_text(schedule),
         ]
     )

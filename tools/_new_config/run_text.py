@@ -1,17 +1,28 @@
 """Second half of a config for own data: training and hooks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from .layout import Name, assign
 from .schedule import Schedule
 
 
-def training_text(schedule: Schedule, pretrained: bool) -> str:
-    """Write rates, schedule and loops."""
+def training_text(schedule: Schedule, rates: Mapping[str, Any] | None) -> str:
+    """Write rates, schedule and loops.
+
+    Args:
+        schedule: Size, batch and epochs.
+        rates: Rates of the parts of a pretrained backbone, or None for random weights.
+    """
     if schedule.frozen:
         keys = {'head.pooling': dict(lr_mult=10.0)}
         why = 'the linear part of the head ten times as fast'
-    elif pretrained:  # as configs/msf/msf-ours_efficientnet-lite0_1xb16-12e_voc-mini-224px.py
-        keys = {'backbone': dict(lr_mult=0.03), 'head.pooling': dict(lr_mult=3.0)}
-        why = "the backbone at 3 % of the head's rate, the head's linear part at three times"
+    elif rates is not None:
+        keys = {**rates, 'head.pooling': dict(lr_mult=3.0)}
+        why = (
+            "each part of the backbone at less of the head's rate than the part behind it, the "
+            "head's linear part at three times"
+        )
     else:
         keys, why = {}, 'all parts at one rate'
     optimizer = dict(
