@@ -19,7 +19,7 @@ class Rule:
     most: int
 
 
-CPU = Rule(batch_size=16, epochs=6, least=150, most=300)
+CPU = Rule(batch_size=16, epochs=12, least=150, most=600)
 GPU = Rule(batch_size=32, epochs=20, least=400, most=30_000)
 
 
