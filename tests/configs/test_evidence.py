@@ -15,6 +15,8 @@ with open(FOLDER / 'runs.csv', encoding='utf-8', newline='') as file:
     RUNS = list(csv.DictReader(file))
 with open(FOLDER / 'frozen_runs.csv', encoding='utf-8', newline='') as file:
     FROZEN_RUNS = list(csv.DictReader(file))
+with open(FOLDER / 'trained_runs.csv', encoding='utf-8', newline='') as file:
+    TRAINED_RUNS = list(csv.DictReader(file))
 ROWS = [path.name.split('_')[0] for path in sorted(FOLDER.glob('*.py'))]
 
 
@@ -130,3 +132,28 @@ def test_the_printed_network_starts_from_small_maps() -> None:
         (run,) = [x for x in FROZEN_RUNS if (x['data'], x['row'], x['rate']) == key]
         (line,) = [x for x in FROZEN.splitlines() if x.startswith(f'| `{row}`, ')]
         assert f' {float(run["mAP"]):.2f} ' in line.replace('**', '')
+
+
+@pytest.mark.parametrize(
+    ('title', 'runs', 'data', 'names'),
+    [
+        ('**Frozen features, voc_mini', FROZEN_RUNS, 'voc_mini fifth of train, recipe', 9),
+        ('**Longer is better', FROZEN_RUNS, 'voc_mini val, 24 epochs', 3),
+        ('[The recipe](', TRAINED_RUNS, 'voc_mini fifth of train, 224 px', 7),
+    ],
+)
+def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names: int) -> None:
+    lines = FROZEN.partition(title)[2].replace('**', '').partition('\n|')[2].splitlines()
+    header = [cell.strip() for cell in lines[0].split('|')[1:-1]]
+    keys = {f'mAP_{key}' if key in ('small', 'medium', 'large') else key: key for key in header}
+    lines = lines[2 : lines.index('')]
+    assert len(lines) == names
+    for line in lines:
+        row, *cells = [cell.strip() for cell in line.split('|')[1:-1]]
+        found = [run for run in runs if (run['data'], run['row']) == (data, row.strip('`'))]
+        rate = min(run['rate'] for run in found)  # of the table; others are in the text
+        found = [run for run in found if run['rate'] == rate]
+        expected = [
+            spread([float(run[key]) for run in found], 2 if key == 'mAP' else 1) for key in keys
+        ]
+        assert cells == expected, row
