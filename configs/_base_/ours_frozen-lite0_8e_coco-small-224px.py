@@ -1,3 +1,7 @@
-_base_ = ['./ours_frozen_runtime.py', './datasets/coco-small_224px.py']
+_base_ = [
+    './models/msf-ours_efficientnet-lite0_frozen.py',
+    './ours_frozen_runtime.py',
+    './datasets/coco-small_224px.py',
+]
 
 model = dict(head=dict(num_classes=80))

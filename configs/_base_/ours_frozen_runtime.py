@@ -1,14 +1,6 @@
-# Ours on a frozen EfficientNet-Lite0: branches on strides 16 and 32, the pooling predictor on the last convolution.
+# The training of ours on a frozen backbone.
 _base_ = './frozen_runtime.py'
 
-model = dict(
-    neck=dict(
-        _delete_=True, type='mmmsf.MSFNeck', profile='ours', in_channels=[112, 320], embed_dims=256,
-        passthrough=True),
-    head=dict(
-        _delete_=True, type='mmmsf.MSFHead', profile='ours', num_classes=20, embed_dims=256,
-        feedforward_channels=1024, pooling_channels=1280,
-        loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0)))
 optim_wrapper = dict(
     optimizer=dict(lr=1e-3),
     # Linear in a frozen map, so it learns at the rate of the linear head

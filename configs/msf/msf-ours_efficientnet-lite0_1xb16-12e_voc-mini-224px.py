@@ -2,7 +2,11 @@
 # strides 2 to 8 stay as they are, each later one has a rate of its own, lower towards the input, and batch norms
 # keep their statistics, since those of small batches cost 8 points of mAP. In float32: on a CPU the backward pass
 # of depthwise convolutions is slower in bfloat16. What each choice brings: configs/evidence/README.md.
-_base_ = ['../_base_/ours_frozen_runtime.py', '../_base_/datasets/voc_mini-crops_224px.py']
+_base_ = [
+    '../_base_/models/msf-ours_efficientnet-lite0_frozen.py',
+    '../_base_/datasets/voc_mini-crops_224px.py',
+    '../_base_/ema_runtime_voc-mini.py',
+]
 
 model = dict(
     backbone=dict(
@@ -11,7 +15,7 @@ model = dict(
 
 max_epochs = 12
 optim_wrapper = dict(
-    _delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2),
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2),
     clip_grad=dict(max_norm=5.0),
     paramwise_cfg=dict(
         custom_keys={
@@ -19,6 +23,10 @@ optim_wrapper = dict(
             'conv_head': dict(lr_mult=0.3), 'bn2': dict(lr_mult=0.3),
             'blocks.6': dict(lr_mult=0.3), 'blocks.5': dict(lr_mult=0.2),
             'blocks.4': dict(lr_mult=0.13), 'blocks.3': dict(lr_mult=0.09)}))
-param_scheduler = dict(end=max_epochs)
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = dict(
+    type='mmmsf.OneCycleLR', pct_start=0.2, by_epoch=True, begin=0, end=max_epochs,
+    convert_to_iter_based=True)
+train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
+val_cfg = dict()
+test_cfg = dict()
 default_hooks = dict(checkpoint=dict(interval=max_epochs))

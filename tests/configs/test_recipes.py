@@ -138,9 +138,8 @@ def test_name_says_batch_epochs_and_size(name: str) -> None:
     assert cfg.train_dataloader.batch_size == int(match['batch'])
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler.end == int(match['epochs'])
     pipeline = cfg.train_dataloader.dataset.pipeline
-    sides = {
-        t.get('crop_size') or t.scale[0] for t in pipeline if t.type in ('Resize', 'RandomCrop')
-    }
+    resizes = ('Resize', 'RandomCrop', 'RandomResizedCrop')
+    sides = {t.get('crop_size') or t.scale[0] for t in pipeline if t.type in resizes}
     assert sides == {int(match['side'])}
 
 
