@@ -1,4 +1,4 @@
-"""The tool that ranks labels, with real trainings: the other file replaces them for all its tests."""
+"""Real trainings of the tool that ranks labels; stand-ins replace them in the other file."""
 
 import csv
 from pathlib import Path
