@@ -3,6 +3,7 @@
 import pytest
 import torch
 from _features import build_backbone, map_names
+from _grid import make_rows
 from mmpretrain.structures import DataSample
 
 from mmmsf.checkpoint.loading import build_model
@@ -10,10 +11,9 @@ from tests.helpers.recipes import ROOT, load_row, row_names
 
 GRID = ROOT / 'configs/evidence/frozen.yml'
 COCO = ROOT / 'configs/_base_/linear_frozen-lite0_8e_coco-small-224px.py'
-ROWS = [None, *row_names(GRID)]
 
 
-@pytest.mark.parametrize('name', ROWS)
+@pytest.mark.parametrize('name', [None, *row_names(GRID)])
 def test_row_takes_a_step_without_its_backbone(name: str | None) -> None:
     pytest.importorskip('timm')
     cfg = load_row(GRID, name)
@@ -33,16 +33,21 @@ def test_row_takes_a_step_without_its_backbone(name: str | None) -> None:
     assert map_names(cfg.model.backbone)[-1] == ('4' if on_stage else 'final')
 
 
-@pytest.mark.parametrize('name', ROWS)
-def test_row_differs_in_head_maps_and_rate_alone(name: str | None) -> None:
-    for base, num_classes in ((None, 20), (COCO, 80)):
-        options = {'model.head.num_classes': num_classes}
-        configs = [load_row(GRID, x, base=base, options=options).to_dict() for x in (name, None)]
-        for config in configs:
-            for key in ('neck', 'head'):
-                config['model'].pop(key)
-            for key in ('out_indices', 'with_final_map', 'frozen'):
-                config['model']['backbone'].pop(key)
-            config['optim_wrapper']['optimizer'].pop('lr')
-            config['optim_wrapper'].pop('paramwise_cfg', None)
-        assert configs[0] == configs[1]
+def test_rows_differ_in_head_maps_and_rate_alone() -> None:
+    rows_of = {
+        20: make_rows([GRID]),
+        80: make_rows([GRID], base=COCO, options={'model.head.num_classes': 80}),
+    }
+    assert [row.name for row in rows_of[20]] == [row.name for row in rows_of[80]]
+    for num_classes, rows in rows_of.items():
+        assert {row.cfg.model.head.num_classes for row in rows} == {num_classes}
+        for row in rows:
+            plain, base = row.cfg.to_dict(), rows[0].cfg.to_dict()
+            for config in (plain, base):
+                for key in ('neck', 'head'):
+                    config['model'].pop(key)
+                for key in ('out_indices', 'with_final_map', 'frozen'):
+                    config['model']['backbone'].pop(key)
+                config['optim_wrapper']['optimizer'].pop('lr')
+                config['optim_wrapper'].pop('paramwise_cfg', None)
+            assert plain == base
