@@ -53,10 +53,11 @@ def main() -> None:
         images, classes = image_names(dataset), dataset.metainfo['classes']
         targets = dataset.get_gt_labels().astype(int)
         corrected = apply_verdicts(args.reviewed, suspects, images, classes, targets)
-        groups = parse_groups(dataset.metainfo.get('groups'), classes)
-        check_group_labels(
-            f'after {args.reviewed}', zip(images, corrected, strict=True), groups, classes
-        )
+        groups = dataset.metainfo.get('groups')
+        if groups:
+            labels = zip(images, corrected, strict=True)
+            parsed = parse_groups(groups, classes)
+            check_group_labels(f'after {args.reviewed}', labels, parsed, classes)
         options = write_label_table(args.to, images, classes, corrected)
     except (OSError, ValueError) as error:
         raise SystemExit(f'correct_labels.py: {error}') from error
@@ -66,7 +67,7 @@ def main() -> None:
     print(f'{args.to}: {len(images)} images. Their dataset in a config:')
     options = dict(type='mmmsf.CsvMultiLabel', data_prefix=dataset.img_prefix, **options)
     if groups:
-        options['groups'] = dataset.metainfo['groups']
+        options['groups'] = groups
     print(''.join(f'    {key}={value!r},\n' for key, value in options.items()), end='')
 
 
