@@ -15,6 +15,7 @@ from mmengine.config import DictAction
 if TYPE_CHECKING:
     from _new_config.data import Found
     from _new_config.schedule import Schedule
+    from _new_config.weights import Choice
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,15 +91,24 @@ def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
         parser.error(f'--out must be a .py file without another dot, got {args.out}')
 
 
-def plan(args: argparse.Namespace, num_images: int, side: int, pretrained: bool) -> 'Schedule':
+def plan(args: argparse.Namespace, num_images: int, side: int, choice: 'Choice') -> 'Schedule':
     """Choose size and schedule for this machine."""
     import torch
+    from _new_config.backbones import BACKBONES
     from _new_config.schedule import choose_schedule, choose_size
 
     gpu = torch.cuda.is_available()
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else 0.0
     size = choose_size(args.px, side, memory)
-    return choose_schedule(num_images, size, memory, os.cpu_count() or 1, pretrained, args.freeze)
+    return choose_schedule(
+        num_images,
+        size,
+        memory,
+        os.cpu_count() or 1,
+        choice.weights is not None,
+        args.freeze,
+        BACKBONES[choice.name].sized,
+    )
 
 
 def look(args: argparse.Namespace) -> 'Found':
@@ -139,7 +149,7 @@ def write_config(args: argparse.Namespace, found: 'Found') -> 'Schedule':
 
     choice = choose_backbone(args.backbone, args.weights, args.out)
     convert_weights(choice)
-    schedule = plan(args, found.counts[0], median_side(found.facts), choice.weights is not None)
+    schedule = plan(args, found.counts[0], median_side(found.facts), choice)
     text = config_text(
         f'Written by tools/new_config.py for {args.data.resolve()}; change what you like.',
         {key: value for key, value in found.data.items() if key != 'classes'},
@@ -170,8 +180,9 @@ def try_config(args: argparse.Namespace, schedule: 'Schedule', num_val: int) -> 
 
     with collected_notes():
         minutes = estimate_minutes(read_config(args.out), schedule, num_val)
+    tested = f', tested at {schedule.test_px}' if schedule.test_px > schedule.px else ''
     print(
-        f'{schedule.px} px, {schedule.epochs} epochs of {schedule.steps} steps of '
+        f'{schedule.px} px{tested}, {schedule.epochs} epochs of {schedule.steps} steps of '
         f'{schedule.batch_size} images: about {minutes:.1f} min by one step on this machine'
     )
 

@@ -15,7 +15,7 @@ from _check import SplitLabels
 from _new_config import training
 from _new_config import weights as weights_module
 from _new_config.backbones import BACKBONES
-from _new_config.config_text import network
+from _new_config.config_text import config_text, network
 from _new_config.layout import WIDTH, Name, layout
 from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
 from _new_config.splits import check_split, table_parts
@@ -375,6 +375,21 @@ def test_steps_are_between_a_least_and_a_most(memory: float, count: int) -> None
     assert rule.least * 0.9 <= steps or chosen.epochs >= rule.epochs
     assert steps <= rule.most * 1.1 or chosen.epochs == 1
     assert 1 <= chosen.interval <= chosen.epochs
+
+
+@pytest.mark.parametrize(
+    ('name', 'px', 'test_px'),
+    [('resnet50', 224, 320), ('resnet50', 448, 640), ('resnet50', 32, 32), ('vit-base', 224, 224)],
+)
+def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) -> None:
+    """A network of one size of image keeps it."""
+    schedule = choose_schedule(99, (px, ''), 0.0, 2, pretrained=False, sized=BACKBONES[name].sized)
+    sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
+    text = config_text('', {}, ['a'], sides, '', Choice(name, None, ''), schedule)
+    cfg = Config.fromstring(text, '.py')
+    for loader, side in ((cfg.train_dataloader, px), (cfg.val_dataloader, test_px)):
+        assert loader.dataset.pipeline[1].scale == (side, side)
+    assert ('Whole images' in text) == (test_px > px)
 
 
 def test_random_weights_are_trained() -> None:

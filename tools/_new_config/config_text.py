@@ -50,11 +50,13 @@ def _pipelines(choice: Choice, schedule: Schedule) -> str:
         type='RandomResizedCrop', scale=(px, px), crop_ratio_range=(0.35, 1.0), interpolation=mode
     )
     flip = dict(type='mmmsf.RandomFlip', prob=0.5, direction='horizontal')
-    resize = dict(type='Resize', scale=(px, px), interpolation=mode)
+    side = schedule.test_px
+    resize = dict(type='Resize', scale=(side, side), interpolation=mode)
     why = f'{px} px {schedule.px_why}.'
+    larger = [f'Whole images at {side} px: there things have the size of the crops of {px} px.']
     return assign(
         'train_pipeline', [load, crop, flip, dict(type='mmmsf.PackInputs')], f'Images: {why}'
-    ) + assign('test_pipeline', [load, resize, pack])
+    ) + assign('test_pipeline', [load, resize, pack], *(larger if side > px else []))
 
 
 def _loaders(schedule: Schedule, sides: Mapping[str, Mapping[str, Any]], counts: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 SIZES = (224, 320, 448)  # px
 MEMORY = 10  # GiB of a GPU for 32 images of 448 px with a trained ResNet-50
+LARGER = 10 / 7  # a random crop shows things larger by about this than the whole image does
+STRIDE = 32  # px, of the last map
 VALIDATIONS = 3  # of a run
 CHECKPOINTS = 10  # of a run, at most, to go on from
 
@@ -28,7 +30,8 @@ class Schedule:
     """Hold the choices of a run; each ``..._why`` is a comment of the config.
 
     Attributes:
-        px: Side of the square images.
+        px: Side of the square images of the training.
+        test_px: Side of all others.
         batch_size: Images a step.
         epochs: Number of epochs.
         steps: Steps an epoch.
@@ -41,6 +44,7 @@ class Schedule:
 
     px: int
     px_why: str
+    test_px: int
     batch_size: int
     epochs: int
     epochs_why: str
@@ -80,6 +84,7 @@ def choose_schedule(
     cores: int,
     pretrained: bool,
     freeze: bool | None = None,
+    sized: bool = False,
 ) -> Schedule:
     """Choose batch, epochs and the frozen part.
 
@@ -90,6 +95,7 @@ def choose_schedule(
         cores: Number of CPU cores.
         pretrained: False for random weights, which are always trained.
         freeze: Choice of the user, or None: frozen on a CPU.
+        sized: True if the network takes images of one size only.
 
     Raises:
         ValueError: Random weights are to be frozen.
@@ -115,6 +121,7 @@ def choose_schedule(
         reason = 'since training it takes a CPU three times as long' if frozen else 'on a GPU'
     return Schedule(
         *size,
+        test_px=size[0] if sized else max(round(size[0] * LARGER / STRIDE) * STRIDE, size[0]),
         batch_size=batch,
         epochs=epochs,
         epochs_why=why,

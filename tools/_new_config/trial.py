@@ -15,7 +15,7 @@ from mmmsf.registry import DATASETS, MODELS
 from .schedule import Schedule
 
 STEPS = 2  # the first is not timed
-EVALUATION = 0.4  # time of a validation image relative to a training image
+EVALUATION = 0.4  # time of a validation image relative to a training image of its size
 
 
 def seconds_per_image(cfg: Config, device: str) -> float:
@@ -51,6 +51,7 @@ def estimate_minutes(cfg: Config, schedule: Schedule, num_val: int) -> float:
     """Estimate the minutes that a config takes to train, with its validations."""
     trained = schedule.epochs * schedule.steps * schedule.batch_size
     validated = EVALUATION * num_val * (schedule.epochs // schedule.interval)
+    validated *= (schedule.test_px / schedule.px) ** 2
     with contextlib.redirect_stdout(io.StringIO()):  # notes on the loaded weights
         seconds = seconds_per_image(cfg, 'cuda' if schedule.gpu else 'cpu')
     return seconds * (trained + validated) / 60
