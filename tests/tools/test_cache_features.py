@@ -1,13 +1,15 @@
 """Features of a frozen backbone: training and validation on them equal those on the images."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from _features import build_backbone, map_names, use_features
+from _features import build_backbone, map_names, use_features, write_network
 from _folds import hold_out
+from _grid import Row
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
@@ -133,10 +135,18 @@ def test_training_on_features_equals_training_on_images(tmp_path: Path, cfg: Con
     for key, x in images.items():
         torch.testing.assert_close(features[key], x, rtol=1e-5, atol=1e-6)
         assert not torch.allclose(before[key], x, atol=1e-3), 'nothing was learned'
-    one, two = (
-        (tmp_path / name / 'val/per_class.csv').read_text() for name in ('images', 'features')
+    (tmp_path / 'network').mkdir()
+    for name in ('last_checkpoint', 'epoch_1.pth'):
+        shutil.copy(tmp_path / 'features' / name, tmp_path / 'network')
+    write_network(Row('', Config(), images=cfg), tmp_path / 'network')
+    network = ['network/network.py', 'network/network.pth']
+    done = run_tool(tmp_path, 'test.py', *network, '--work-dir', 'network')
+    assert done.returncode == 0, done.stderr
+    one, *others = (
+        (tmp_path / name / 'per_class.csv').read_text()
+        for name in ('images/val', 'features/val', 'network/test')
     )
-    assert one == two
+    assert others == [one, one]
 
 
 def test_views_are_those_of_the_pipeline(tmp_path: Path, cfg: Config) -> None:

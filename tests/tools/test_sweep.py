@@ -63,11 +63,14 @@ def rows() -> list[Row]:
 def test_runs_seed_by_seed_and_names_the_run_that_failed(
     arguments: Namespace, rows: list[Row]
 ) -> None:
-    (message,) = Sweep(rows, arguments).run()
+    ended: list[tuple[str, str]] = []
+    sweep = Sweep(rows, arguments, lambda row, folder: ended.append((row.name, folder.name)))
+    (message,) = sweep.run()
     assert message.startswith('msf-no-hsa, seed 1: exit status 1, see ')
     assert message.endswith('no scale attention here')
     order = (Path(arguments.work_dir) / 'order.txt').read_text().splitlines()
     assert order == ['msf 0 3', 'msf-no-hsa 0 3', 'msf 1 3']
+    assert ended == [('msf', 'seed0'), ('msf-no-hsa', 'seed0'), ('msf', 'seed1')]
 
 
 def test_writes_a_result_a_run_and_skips_finished_runs(

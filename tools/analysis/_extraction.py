@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from _features import build_backbone, map_names, preprocessor_of, source_of
+from _features import load_backbone, map_names, preprocessor_of, source_of
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -35,10 +34,7 @@ class Extractor:
     """
 
     def __init__(self, cfg: Config, device: str) -> None:
-        self.backbone = build_backbone(cfg, init=True)
-        if cfg.get('load_from'):
-            state = _load_checkpoint_with_prefix('backbone.', cfg.load_from, map_location='cpu')
-            self.backbone.load_state_dict(state)
+        self.backbone = load_backbone(cfg)
         self.backbone.eval()  # MMPretrain's backbones return nothing here
         self.backbone.to(device, memory_format=torch.channels_last)
         settings = dict(type='ClsDataPreprocessor') | preprocessor_of(cfg)

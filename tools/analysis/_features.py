@@ -4,15 +4,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from _grid import Row
+from _publish import published
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import DefaultScope
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
 from mmmsf.datasets.readers.feature_store import FeatureStore
 
 SPLITS = ('train', 'val', 'test')
@@ -99,6 +103,36 @@ def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
             '`frozen_stages`)'
         )
     return backbone
+
+
+def load_backbone(cfg: Config) -> nn.Module:
+    """Build the frozen backbone of a config with its weights, of ``init_cfg`` or ``load_from``.
+
+    Raises:
+        ValueError: As :func:`build_backbone`.
+    """
+    backbone = build_backbone(cfg, init=True)
+    if cfg.get('load_from'):
+        state = _load_checkpoint_with_prefix('backbone.', cfg.load_from, map_location='cpu')
+        backbone.load_state_dict(state)
+    return backbone
+
+
+def write_network(row: Row, run_dir: Path) -> None:
+    """Write ``network.py`` and ``network.pth`` into a run on features: the network on images.
+
+    Args:
+        row: Row whose neck and head were trained.
+        run_dir: Folder of its finished run.
+    """
+    images = cast(Config, row.images)
+    last = Path((run_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
+    network = published(read_checkpoint(run_dir / last.name))
+    backbone = load_backbone(images).state_dict()
+    network['state_dict'] |= {f'backbone.{name}': value for name, value in backbone.items()}
+    network['meta']['cfg'] = images.pretty_text
+    images.dump(run_dir / 'network.py')
+    write_checkpoint(run_dir / 'network.pth', network)
 
 
 def _check_source(store: FeatureStore, cfg: Config, split: str) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +25,18 @@ class Sweep:
     Args:
         rows: Rows of the table.
         args: Arguments of ``ablate.py``.
+        finish: Called with row and folder of each run that ends well.
     """
 
-    def __init__(self, rows: Sequence[Row], args: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        args: argparse.Namespace,
+        finish: Callable[[Row, Path], None] | None = None,
+    ) -> None:
         self.rows = rows
         self.args = args
+        self.finish = finish
         self.root = Path(args.work_dir)
         self.children: list[subprocess.Popen] = []
         self.stopped = False
@@ -100,6 +107,8 @@ class Sweep:
         if status:
             tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-5:])
             return f'{row.name}, seed {seed}: exit status {status}, see {log}\n{tail}'
+        if self.finish is not None:
+            self.finish(row, run_dir)
         self.record(row, seed)
         return None
 

@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         '--features',
         metavar='DIR',
         help='train neck and head on the features that cache_features.py wrote; the backbone of '
-        'every row must be frozen',
+        'every row must be frozen. network.py and network.pth of a run are the network on images',
     )
     parser.add_argument('--jobs', type=int, default=1, help='runs side by side')
     parser.add_argument('--threads', type=int, help='CPU threads of each run')
@@ -84,7 +84,7 @@ def main() -> None:
     args = parse_args()
     harden()
 
-    from _features import use_features
+    from _features import use_features, write_network
     from _grid import Row, find_files, make_rows
     from _sweep import Sweep
 
@@ -98,7 +98,7 @@ def main() -> None:
             rows = [
                 Row(row.name, use_features(row.cfg, args.features), images=row.cfg) for row in rows
             ]
-        sweep = Sweep(rows, args)
+        sweep = Sweep(rows, args, write_network if args.features else None)
         failed = sweep.run()
         sweep.write_tables()
     except (OSError, ValueError) as error:
