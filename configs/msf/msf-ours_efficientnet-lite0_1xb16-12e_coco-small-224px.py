@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=80))
-# A random crop of 224 px shows things larger than the whole image does: at 320 px they have the size of the training.
+# A random crop of 224 px shows things larger than the whole image at 224 px does.
 test_pipeline = [
     dict(type='mmmsf.LoadImage'),
     dict(type='Resize', scale=(320, 320), interpolation='bicubic'),

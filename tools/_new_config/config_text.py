@@ -31,6 +31,7 @@ def network(choice: Choice, schedule: Schedule, num_classes: int) -> dict[str, A
         embed_dims=EMBED_DIMS,
         feedforward_channels=FEEDFORWARD,
         pooling_channels=chosen.final,
+        pooling_share=0.5,
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0),
     )
     neck = dict(
@@ -53,7 +54,7 @@ def _pipelines(choice: Choice, schedule: Schedule) -> str:
     side = schedule.test_px
     resize = dict(type='Resize', scale=(side, side), interpolation=mode)
     why = f'{px} px {schedule.px_why}.'
-    larger = [f'Whole images at {side} px: there things have the size of the crops of {px} px.']
+    larger = [f'Whole images at {side} px, since crops of {px} px show things larger.']
     return assign(
         'train_pipeline', [load, crop, flip, dict(type='mmmsf.PackInputs')], f'Images: {why}'
     ) + assign('test_pipeline', [load, resize, pack], *(larger if side > px else []))
