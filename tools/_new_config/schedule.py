@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 SIZES = (224, 320, 448)  # px
 MEMORY = 10  # GiB of a GPU for 32 images of 448 px with a trained ResNet-50
-# Whole images are larger than random crops, which show things 1.3 times as large on average: best on
-# photographs of VOC and COCO (configs/evidence/README.md).
+# Whole images are larger than random crops, which show things 1.3 times as large on average: best
+# on photographs of VOC and COCO (configs/evidence/README.md).
 LARGER = 10 / 7
 STRIDE = 32  # px, of the last map
 VALIDATIONS = 3  # of a run

@@ -304,7 +304,8 @@ class MSFHead(MultiLabelClsHead):
 
         Returns:
             ``loss``; with ``branch_loss`` its summands instead, as MMEngine adds them up:
-            ``loss_fused`` of the mean score, ``loss_branch_0`` ... of the branches, ``loss_pooling``.
+            ``loss_fused`` of the mean score, ``loss_branch_0`` ... of the branches, and
+            ``loss_pooling``.
         """
         if not self.branch_loss:
             return super().loss(feats, data_samples, **kwargs)
