@@ -31,7 +31,6 @@ def network(choice: Choice, schedule: Schedule, num_classes: int) -> dict[str, A
         embed_dims=EMBED_DIMS,
         feedforward_channels=FEEDFORWARD,
         pooling_channels=chosen.final,
-        pooling_share=0.5,
         loss=dict(type='mmmsf.AsymmetricLoss', gamma_pos=0.0, gamma_neg=4.0, clip=0.0),
     )
     neck = dict(

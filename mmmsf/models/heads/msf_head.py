@@ -28,12 +28,7 @@ POSITION_MODES = ('input', 'attention')
 QUERY_MODES = ('first', 'attention')
 
 
-def _check_arguments(
-    num_scales: int,
-    num_groups: int | None,
-    pooling_share: float | None,
-    choice: Mapping[str, Any],
-) -> None:
+def _check_arguments(num_scales: int, num_groups: int | None, choice: Mapping[str, Any]) -> None:
     """Check arguments of :class:`MSFHead`, those of the profile in ``choice``."""
     for name, value, low in (
         ('num_scales', num_scales, 1),
@@ -45,8 +40,6 @@ def _check_arguments(
     for name, modes in (('position_mode', POSITION_MODES), ('query_mode', QUERY_MODES)):
         if choice[name] not in modes:
             raise ValueError(f'`{name}` must be one of {modes}, got {choice[name]!r}')
-    if pooling_share is not None and not 0 <= pooling_share <= 1:
-        raise ValueError(f'`pooling_share` must be between 0 and 1, got {pooling_share}')
     if num_groups is not None and not choice['num_decoder_layers']:
         raise ValueError(
             '`num_groups` groups the queries of the decoder: it must be None '
@@ -105,16 +98,12 @@ class MSFHead(MultiLabelClsHead):
             with a decoder.
         dropout: Dropout probability of encoder and decoder.
         act_cfg: Activation of the feed-forward parts.
-        branch_loss: If True, train on half the loss of the predictors' mean score plus half their
-            mean loss, the predictors being the branches and the pooling; else on the loss of the
-            logits.
+        branch_loss: If True, train on half the loss of the logits plus half the mean loss of the
+            predictors, the branches and the pooling; else on the loss of the logits.
         pooling_channels: Channels of one more map, the last of the inputs (``passthrough`` of the
-            neck), which :class:`ClassPooling` scores; the logits are then a weighted mean of its
-            scores and those of the S branches. None makes no such predictor.
+            neck), which :class:`ClassPooling` scores; the logits are then the mean of its scores
+            and those of the S branches. None makes no such predictor.
         pooling_weight: Weight of the attention in the pooling.
-        pooling_share: Share of the pooling's scores in the logits, between 0 and 1; the branches
-            have the rest in equal parts. None gives the pooling the same part as each branch. With
-            ``branch_loss`` training does not depend on it.
         profile: ``'paper'``, ``'authors'`` (the first author's code) or ``'ours'``, see
             :mod:`mmmsf.models.profiles`.
         **kwargs: ``loss``, ``thr``, ``topk`` and ``init_cfg`` of MMPretrain's
@@ -145,7 +134,6 @@ class MSFHead(MultiLabelClsHead):
         branch_loss: bool | None = None,
         pooling_channels: int | None = None,
         pooling_weight: float = 0.2,
-        pooling_share: float | None = None,
         profile: str = 'paper',
         **kwargs: object,
     ) -> None:
@@ -161,7 +149,7 @@ class MSFHead(MultiLabelClsHead):
             branch_loss=branch_loss,
             thr=kwargs.get('thr'),
         )
-        _check_arguments(num_scales, num_groups, pooling_share, choice)
+        _check_arguments(num_scales, num_groups, choice)
         if kwargs.get('topk') is None:
             kwargs['thr'] = choice['thr']
         kwargs.setdefault('loss', dict(type='mmmsf.AsymmetricLoss'))
@@ -194,7 +182,6 @@ class MSFHead(MultiLabelClsHead):
         self.pooling: ClassPooling | None = None
         if pooling_channels is not None:
             self.pooling = ClassPooling(num_classes, pooling_channels, pooling_weight)
-        self.pooling_share = 1 / (num_scales + 1) if pooling_share is None else pooling_share
 
     def _scale_maps(self, feats: Sequence[Tensor]) -> Sequence[Tensor]:
         """Check the maps and return those of the scales, without the pooling's."""
@@ -281,13 +268,13 @@ class MSFHead(MultiLabelClsHead):
         return torch.cat(branches, dim=-1)
 
     def predictor_scores(self, feats: Sequence[Tensor]) -> list[Tensor]:
-        """Compute the scores (B, K) of every branch, then of the pooling.
+        """Compute the scores (B, K) of every branch, then of the pooling; the logits' summands.
 
         Args:
             feats: As :meth:`forward`.
 
         Returns:
-            ``num_scales`` scores, or one more; their weighted mean is :meth:`forward`.
+            ``num_scales`` scores, or one more; their mean is :meth:`forward`.
         """
         scores = self.fc.part_scores(self.pre_logits(feats), self.num_scales)
         return scores if self.pooling is None else [*scores, self.pooling(feats[-1])]
@@ -304,8 +291,7 @@ class MSFHead(MultiLabelClsHead):
 
         Returns:
             ``loss``; with ``branch_loss`` its summands instead, as MMEngine adds them up:
-            ``loss_fused`` of the mean score, ``loss_branch_0`` ... of the branches, and
-            ``loss_pooling``.
+            ``loss_fused`` of the logits, ``loss_branch_0`` ... of the branches, ``loss_pooling``.
         """
         if not self.branch_loss:
             return super().loss(feats, data_samples, **kwargs)
@@ -366,5 +352,5 @@ class MSFHead(MultiLabelClsHead):
         logits = self.fc(self.pre_logits(feats))
         if self.pooling is None:
             return logits
-        share = self.pooling_share
-        return (1 - share) * logits + share * self.pooling(feats[-1])
+        S = self.num_scales
+        return (S * logits + self.pooling(feats[-1])) / (S + 1)

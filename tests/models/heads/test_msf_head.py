@@ -249,7 +249,6 @@ def test_state_of_a_trained_size_survives_saving() -> None:
             '`num_groups` .* must be None with num_decoder_layers=0, got 2',
         ),
         (dict(num_heads=3), 'embed_dims=8, num_heads=3'),
-        (dict(pooling_share=1.5), '`pooling_share` must be between 0 and 1, got 1.5'),
         (dict(profile='theirs'), "`profile` must be one of .* got 'theirs'"),
     ],
 )
