@@ -19,13 +19,14 @@ SIZES = {
     'VOC2012': {'train': 5717},
     'scaled_digits': {'train': DigitSpec().train},
 }
-VOC_MINI = 558
+SMALL = {'voc_mini': 558, 'coco_small': 2249}
 
 
 def training_size(dataset: ConfigDict) -> int:
     """Return the number of training images of a recipe's data set."""
-    if 'voc_mini' in dataset.data_root:
-        return VOC_MINI
+    for name, size in SMALL.items():
+        if name in dataset.data_root:
+            return size
     split = dataset.get('split') or dataset.data_prefix['img_path']
     return SIZES[dataset.data_root.rstrip('/').split('/')[-1]][split]
 

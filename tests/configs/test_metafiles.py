@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from _complexity import count_complexity
+from _complexity import count_complexity, input_size
 from _grid import make_rows
 from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
@@ -84,8 +84,8 @@ def test_parameters_are_those_of_the_config(name: str) -> None:
     ],
 )
 def test_operations_are_those_of_the_model(model: dict) -> None:
-    side = int(model['Name'].rpartition('-')[2].removesuffix('px'))
-    cost = count_complexity(build_model(Config.fromfile(ROOT / model['Config'])), (side, side))
+    cfg = Config.fromfile(ROOT / model['Config'])
+    cost = count_complexity(build_model(cfg), input_size(cfg))
     assert cost.total_flops == model['Metadata']['FLOPs']
 
 

@@ -53,11 +53,13 @@ def depth(path: Path) -> int:
 
 
 def make_data(root: Path, num_classes: int) -> None:
-    """Write small sets in the layouts of COCO and VOC."""
-    for split in ('train', 'val'):
-        make_coco(root, split, tuple(f'class {k}' for k in range(num_classes)))
+    """Write small sets in the layouts of COCO and VOC, and tables of the latter's images."""
     for split in ('train', 'val', 'trainval', 'test'):
         make_voc(root, split)
+    for split in ('train', 'val'):
+        make_coco(root, split, tuple(f'class {k}' for k in range(num_classes)))
+        rows = [f'JPEGImages/{split}_{i:06d}.jpg,person;car' for i in range(4)]
+        (root / f'{split}.csv').write_text('\n'.join(['path,labels', *rows]) + '\n')
 
 
 def shrink(cfg: Config, data_root: Path) -> None:
