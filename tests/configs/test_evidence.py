@@ -157,3 +157,59 @@ def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names:
             spread([float(run[key]) for run in found], 2 if key == 'mAP' else 1) for key in keys
         ]
         assert cells == expected, row
+
+
+FIFTH = 'fifth of train'
+SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
+    '`msf-ours`, trained, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'msf-ours', '0.001')] * 2,
+    '`ours-frozen`, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'ours-frozen', '0.001')] * 2,
+    '`ours`, frozen, 24 epochs, voc_mini': [
+        (f'voc_mini {FIFTH}, recipe', '24e', '0.003'),
+        (f'voc_mini {FIFTH}, 24 epochs', 'ours', '0.003'),
+    ],
+    '`ours`, frozen, coco_small': [(f'coco_small {FIFTH}', 'ours', '0.001')] * 2,
+    'the same': [(f'coco_small {FIFTH}, crops of 320 px', 'ours', '0.001')] * 2,
+}
+
+
+def size_tables() -> tuple[list[list[str]], list[list[str]]]:
+    """Return the cells of the README's two tables on sizes, header first, without emphasis."""
+    lines = FROZEN.partition('\n## Whole images larger than crops\n')[2].splitlines()
+    start = lines.index('| network | crops | 224 | 256 | 288 | 320 | 352 | 384 | 448 | 512 |')
+    other = next(i for i, x in enumerate(lines) if x.startswith('| set, crops |'))
+    tables = []
+    for first in (start, other):
+        rows = lines[first : lines.index('', first)]
+        cells = [[x.strip().replace('**', '') for x in row.split('|')[1:-1]] for row in rows]
+        tables.append([cells[0], *cells[2:]])
+    return tables[0], tables[1]
+
+
+def test_sizes_on_the_fifths_of_train() -> None:
+    header, *rows = size_tables()[0]
+    assert [row[0] for row in rows] == list(SIZES)
+    for network, crops, *cells in rows:
+        for size, cell in zip(header[2:], cells, strict=True):
+            data, *key = SIZES[network][size != crops]
+            data += '' if size == crops else f', tested at {size} px'
+            found = [
+                f'{float(run["mAP"]):.1f}'
+                for run in FROZEN_RUNS + TRAINED_RUNS
+                if [run['data'], run['row'], run['rate']] == [data, *key]
+            ]
+            assert cell == ', '.join(found), (network, size)
+
+
+def test_heads_on_larger_whole_images() -> None:
+    rows = size_tables()[1][1:]
+    name = ''
+    for data, row, _, larger, *others in rows:
+        name = data or name
+        kind, crops, *epochs = name.split(', ')
+        size = {'224': '320', '320': '448'}[crops]
+        key = (', '.join([f'{kind} val', *epochs, f'tested at {size} px']), row.strip('`'))
+        found = [run for run in FROZEN_RUNS if (run['data'], run['row']) == key]
+        assert larger == spread([float(run['mAP']) for run in found], 2), key
+        for cell, column in zip(others, ('mAP_medium', 'CF1', 'OF1'), strict=True):
+            values = [float(run[column]) for run in found if run[column]]
+            assert cell == (f'{mean(values):.1f}' if values else ''), key
