@@ -213,3 +213,19 @@ def test_heads_on_larger_whole_images() -> None:
         for cell, column in zip(others, ('mAP_medium', 'CF1', 'OF1'), strict=True):
             values = [float(run[column]) for run in found if run[column]]
             assert cell == (f'{mean(values):.1f}' if values else ''), key
+
+
+def test_heads_with_the_backbone_trained() -> None:
+    lines = FROZEN.partition('| row | whole images | seeds | mAP |')[2].splitlines()[2:]
+    for line in lines[: lines.index('')]:
+        row, size, seeds, *cells, _ = [x.strip().replace('**', '') for x in line.split('|')[1:-1]]
+        data = 'voc_mini val, 224 px' + (f', tested at {size} px' if size != '224' else '')
+        key = (data, row.strip('`'))
+        found = [run for run in TRAINED_RUNS if (run['data'], run['row']) == key]
+        assert [run['seed'] for run in found] == seeds.split(', ')
+        columns = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
+        expected = [
+            spread([float(run[column]) for run in found], 2 if column == 'mAP' else 1)
+            for column in columns
+        ]
+        assert cells == expected, key
