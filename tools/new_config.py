@@ -99,7 +99,8 @@ def plan(args: argparse.Namespace, num_images: int, side: int, choice: 'Choice')
 
     gpu = torch.cuda.is_available()
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else 0.0
-    size = choose_size(args.px, side, memory)
+    sized = BACKBONES[choice.name].sized
+    size = choose_size(args.px, side, memory, sized)
     return choose_schedule(
         num_images,
         size,
@@ -107,7 +108,7 @@ def plan(args: argparse.Namespace, num_images: int, side: int, choice: 'Choice')
         os.cpu_count() or 1,
         choice.weights is not None,
         args.freeze,
-        BACKBONES[choice.name].sized,
+        sized,
     )
 
 

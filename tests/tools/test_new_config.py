@@ -435,15 +435,16 @@ def test_parts_learn_more_slowly_towards_the_input(name: str) -> None:
         assert found == sorted(found)
 
 
-def test_sizes() -> None:
-    sizes = [choose_size(*x)[0] for x in ((96, 500, 80.0), (None, 500, 0.0), (None, 500, 80.0))]
-    assert sizes == [96, 224, 448]
-    assert [choose_size(None, side, 80.0)[0] for side in (50, 319, 320, 447)] == [
-        224,
-        224,
-        320,
-        320,
-    ]
+@pytest.mark.parametrize('sized', [False, True])
+def test_sizes(sized: bool) -> None:
+    """Images fill the size of whole images: of photographs of 500 px 448, and crops of 320 px."""
+    named, cpu, gpu = (
+        choose_size(*x, sized)[0] for x in ((96, 500, 80.0), (None, 500, 0.0), (None, 500, 80.0))
+    )
+    assert (named, cpu, gpu) == (96, 224, 448 if sized else 320)
+    sides = (223, 319, 320, 447, 448, 639, 640)
+    expected = [224, 224, 320, 320, 448, 448, 448] if sized else [224] * 4 + [320, 320, 448]
+    assert [choose_size(None, side, 80.0, sized)[0] for side in sides] == expected
 
 
 def test_layout_is_the_value_in_short_lines() -> None:

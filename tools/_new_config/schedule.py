@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-SIZES = (224, 320, 448)  # px
+SIZES = (224, 320, 448)  # px, of the crops
 MEMORY = 10  # GiB of a GPU for 32 images of 448 px with a trained ResNet-50
 # Whole images are larger than random crops, which show things 1.3 times as large on average: best
 # on photographs of VOC and COCO (configs/evidence/README.md).
@@ -32,8 +32,8 @@ class Schedule:
     """Hold the choices of a run; each ``..._why`` is a comment of the config.
 
     Attributes:
-        px: Side of the square images of the training.
-        test_px: Side of all others.
+        px: Side of the square crops of the training.
+        test_px: Side of whole images, to which they are resized.
         batch_size: Images a step.
         epochs: Number of epochs.
         steps: Steps an epoch.
@@ -59,13 +59,19 @@ class Schedule:
     workers: int
 
 
-def choose_size(px: int | None, side: int, memory: float) -> tuple[int, str]:
-    """Choose the image size.
+def whole_size(px: int, sized: bool) -> int:
+    """Return the size of whole images for crops of ``px``; the same for a network of one size."""
+    return px if sized else max(round(px * LARGER / STRIDE) * STRIDE, px)
+
+
+def choose_size(px: int | None, side: int, memory: float, sized: bool = False) -> tuple[int, str]:
+    """Choose the size of the crops.
 
     Args:
         px: Size that the user named, or None.
         side: Median of the images' shorter sides.
         memory: GiB of the GPU, 0 on a CPU.
+        sized: True if the network takes images of one size only.
 
     Returns:
         Size and reason.
@@ -75,8 +81,12 @@ def choose_size(px: int | None, side: int, memory: float) -> tuple[int, str]:
     if memory < MEMORY:
         device = f'a GPU of less than {MEMORY} GiB' if memory else 'a CPU'
         return SIZES[0], f'for {device}; photographs gain from more'
-    size = max([x for x in SIZES if x <= side], default=SIZES[0])
-    return size, f"of {SIZES} the largest that the images' median shorter side, {side}, fills"
+    wholes = {whole_size(x, sized): x for x in SIZES}
+    size = max([x for whole, x in wholes.items() if whole <= side], default=SIZES[0])
+    return size, (
+        f'for whole images of {whole_size(size, sized)} px: of {tuple(wholes)} the largest that '
+        f"the images' median shorter side, {side}, fills"
+    )
 
 
 def choose_schedule(
@@ -123,7 +133,7 @@ def choose_schedule(
         reason = 'since training it takes a CPU three times as long' if frozen else 'on a GPU'
     return Schedule(
         *size,
-        test_px=size[0] if sized else max(round(size[0] * LARGER / STRIDE) * STRIDE, size[0]),
+        test_px=whole_size(size[0], sized),
         batch_size=batch,
         epochs=epochs,
         epochs_why=why,
