@@ -99,17 +99,9 @@ def plan(args: argparse.Namespace, num_images: int, side: int, choice: 'Choice')
 
     gpu = torch.cuda.is_available()
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30 if gpu else 0.0
-    sized = BACKBONES[choice.name].sized
-    size = choose_size(args.px, side, memory, sized)
-    return choose_schedule(
-        num_images,
-        size,
-        memory,
-        os.cpu_count() or 1,
-        choice.weights is not None,
-        args.freeze,
-        sized,
-    )
+    size = choose_size(args.px, side, memory, BACKBONES[choice.name].sized)
+    pretrained = choice.weights is not None
+    return choose_schedule(num_images, size, memory, os.cpu_count() or 1, pretrained, args.freeze)
 
 
 def look(args: argparse.Namespace) -> 'Found':

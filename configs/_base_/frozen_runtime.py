@@ -1,5 +1,4 @@
-# The training of a head on a frozen backbone: 8 epochs. The rate is the linear head's. The recipe of
-# configs/msf that trains the backbone as well changes length and rates.
+# The training of a head on a frozen backbone: 8 epochs. The rate is the linear head's.
 _base_ = './ema_runtime_voc-mini.py'
 
 max_epochs = 8

@@ -369,7 +369,7 @@ def test_weights_that_cannot_be_had(
 @pytest.mark.parametrize('count', [1, 2, 7, 24, 199, 200, 900, 5000, 300_000])
 def test_steps_are_between_a_least_and_a_most(memory: float, count: int) -> None:
     rule = GPU if memory else CPU
-    chosen = choose_schedule(count, (224, ''), memory, 2, pretrained=True)
+    chosen = choose_schedule(count, (224, '', 320), memory, 2, pretrained=True)
     assert chosen.batch_size <= max(count, 2) and chosen.frozen == (not memory)
     steps = chosen.epochs * chosen.steps
     assert rule.least * 0.9 <= steps or chosen.epochs >= rule.epochs
@@ -383,7 +383,8 @@ def test_steps_are_between_a_least_and_a_most(memory: float, count: int) -> None
 )
 def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) -> None:
     """A network of one size of image keeps it."""
-    schedule = choose_schedule(99, (px, ''), 0.0, 2, pretrained=False, sized=BACKBONES[name].sized)
+    size = choose_size(px, 0, 0.0, BACKBONES[name].sized)
+    schedule = choose_schedule(99, size, 0.0, 2, pretrained=False)
     sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
     text = config_text('', {}, ['a'], sides, '', Choice(name, None, ''), schedule)
     cfg = Config.fromstring(text, '.py')
@@ -393,9 +394,9 @@ def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) ->
 
 
 def test_random_weights_are_trained() -> None:
-    assert not choose_schedule(9, (224, ''), 0.0, 2, pretrained=False).frozen
+    assert not choose_schedule(9, (224, '', 320), 0.0, 2, pretrained=False).frozen
     with pytest.raises(ValueError, match='--freeze'):
-        choose_schedule(9, (224, ''), 0.0, 2, pretrained=False, freeze=True)
+        choose_schedule(9, (224, '', 320), 0.0, 2, pretrained=False, freeze=True)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
@@ -403,7 +404,7 @@ def test_random_weights_are_trained() -> None:
 def test_trained_weights_keep_the_statistics_of_their_norms(
     name: str, weights: str | None, freeze: bool
 ) -> None:
-    schedule = choose_schedule(99, (32, ''), 80.0, 2, pretrained=bool(weights), freeze=freeze)
+    schedule = choose_schedule(99, (32, '', 32), 80.0, 2, pretrained=bool(weights), freeze=freeze)
     config = network(Choice(name, weights, ''), schedule, 3)['backbone']
     config.pop('init_cfg', None)
     if config['type'].startswith('mmmsf'):

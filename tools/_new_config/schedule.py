@@ -64,8 +64,10 @@ def whole_size(px: int, sized: bool) -> int:
     return px if sized else max(round(px * LARGER / STRIDE) * STRIDE, px)
 
 
-def choose_size(px: int | None, side: int, memory: float, sized: bool = False) -> tuple[int, str]:
-    """Choose the size of the crops.
+def choose_size(
+    px: int | None, side: int, memory: float, sized: bool = False
+) -> tuple[int, str, int]:
+    """Choose the sizes of crops and of whole images.
 
     Args:
         px: Size that the user named, or None.
@@ -74,29 +76,29 @@ def choose_size(px: int | None, side: int, memory: float, sized: bool = False) -
         sized: True if the network takes images of one size only.
 
     Returns:
-        Size and reason.
+        Size of the crops, its reason, and size of whole images.
     """
     if px is not None:
-        return px, 'as --px says'
+        return px, 'as --px says', whole_size(px, sized)
     if memory < MEMORY:
         device = f'a GPU of less than {MEMORY} GiB' if memory else 'a CPU'
-        return SIZES[0], f'for {device}; photographs gain from more'
+        return SIZES[0], f'for {device}; photographs gain from more', whole_size(SIZES[0], sized)
     wholes = {whole_size(x, sized): x for x in SIZES}
-    size = max([x for whole, x in wholes.items() if whole <= side], default=SIZES[0])
-    return size, (
-        f'for whole images of {whole_size(size, sized)} px: of {tuple(wholes)} the largest that '
-        f"the images' median shorter side, {side}, fills"
+    whole = max([x for x in wholes if x <= side], default=min(wholes))
+    why = (
+        f"for whole images of {whole} px: of {tuple(wholes)} the largest that the images' median "
+        f'shorter side, {side}, fills, or the smallest'
     )
+    return wholes[whole], why, whole
 
 
 def choose_schedule(
     num_images: int,
-    size: tuple[int, str],
+    size: tuple[int, str, int],
     memory: float,
     cores: int,
     pretrained: bool,
     freeze: bool | None = None,
-    sized: bool = False,
 ) -> Schedule:
     """Choose batch, epochs and the frozen part.
 
@@ -107,7 +109,6 @@ def choose_schedule(
         cores: Number of CPU cores.
         pretrained: False for random weights, which are always trained.
         freeze: Choice of the user, or None: frozen on a CPU.
-        sized: True if the network takes images of one size only.
 
     Raises:
         ValueError: Random weights are to be frozen.
@@ -133,7 +134,6 @@ def choose_schedule(
         reason = 'since training it takes a CPU three times as long' if frozen else 'on a GPU'
     return Schedule(
         *size,
-        test_px=whole_size(size[0], sized),
         batch_size=batch,
         epochs=epochs,
         epochs_why=why,
