@@ -393,6 +393,19 @@ def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) ->
     assert ('Whole images' in text) == (test_px > px)
 
 
+@pytest.mark.parametrize(('count', 'queries'), [(200, 200), (201, 67), (374, 94)])
+def test_hundreds_of_classes_share_queries(count: int, queries: int) -> None:
+    size = choose_size(32, 0, 0.0)
+    schedule = choose_schedule(99, size, 0.0, 2, pretrained=False)
+    sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
+    classes = [str(k) for k in range(count)]
+    text = config_text('', {}, classes, sides, '', Choice('resnet18', None, ''), schedule)
+    head = Config.fromstring(text, '.py').model.head
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert MODELS.build(head).num_queries == queries
+    assert ('share a query' in text) == (queries < count)
+
+
 def test_random_weights_are_trained() -> None:
     assert not choose_schedule(9, (224, '', 320), 0.0, 2, pretrained=False).frozen
     with pytest.raises(ValueError, match='--freeze'):
