@@ -8,12 +8,4 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=20))
-# A random crop of 224 px shows things larger than the whole image at 224 px does.
-test_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(type='Resize', scale=(320, 320), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=('gt_area', )),
-]
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
 default_hooks = dict(checkpoint=dict(interval=12))
