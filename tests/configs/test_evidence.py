@@ -17,6 +17,7 @@ with open(FOLDER / 'frozen_runs.csv', encoding='utf-8', newline='') as file:
     FROZEN_RUNS = list(csv.DictReader(file))
 with open(FOLDER / 'trained_runs.csv', encoding='utf-8', newline='') as file:
     TRAINED_RUNS = list(csv.DictReader(file))
+FIFTH = 'fifth of train'
 ROWS = [path.name.split('_')[0] for path in sorted(FOLDER.glob('*.py'))]
 
 
@@ -113,6 +114,8 @@ def test_distilled_head() -> None:
         ('coco_small', 'linear', '0.001'),
         ('coco_small', 'csra', '0.03'),
         ('coco_small', 'ml-decoder', '0.0003'),
+        ('coco_small', 'q2l', '0.001'),
+        ('coco_small', 'msf-lite', '0.001'),
         ('coco_small', 'ours', '0.001'),
     ],
 )
@@ -124,6 +127,63 @@ def test_frozen_heads_have_three_runs_in_their_table(data: str, row: str, rate: 
     line = next(x for x in table if x.startswith(f'| `{row}` | '))
     assert f' {spread([float(run["mAP"]) for run in runs], 2)} ' in line
     assert f' {int(runs[0]["params"]):,} ' in line
+
+
+@pytest.mark.parametrize(
+    ('row', 'rate'),
+    [('csra', '0.03'), ('ml-decoder-100-groups', '0.0003'), ('ours-100-groups', '0.001')],
+)
+def test_heads_on_corel5k(row: str, rate: str) -> None:
+    key = ('corel5k val', row, rate)
+    runs = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
+    table = FROZEN.partition('**corel5k, ')[2].replace('**', '').splitlines()
+    line = next(x for x in table if x.startswith(f'| `{row}` | '))
+    seeds, *cells = [x.strip() for x in line.split('|')[2:6]]
+    assert seeds == ', '.join(run['seed'] for run in runs) == '0, 1, 2'
+    assert cells == [
+        spread([float(run[column]) for run in runs], digits)
+        for column, digits in (('mAP', 2), ('CF1', 1), ('OF1', 1))
+    ]
+
+
+def fifth_of_voc(row: str, rate: str) -> list[str]:
+    """Return mAP of a row of the fifth of voc_mini, one value a seed."""
+    key = (f'voc_mini {FIFTH}', row, f'{float(rate):g}')
+    found = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
+    return [f'{float(run["mAP"]):.1f}' for run in found]
+
+
+def test_rates_on_voc_mini() -> None:
+    """A cell has the value of seed 0, and of the first two in brackets; more rates by the name."""
+    lines = FROZEN.partition('\nRates on the fifth of train (')[2].replace('**', '').splitlines()
+    first = lines.index('| row | 3e-4 | 1e-3 | 3e-3 | 1e-2 | 3e-2 |')
+    header, _, *rows = lines[first : lines.index('', first)]
+    assert len(rows) == 9
+    for line in rows:
+        name, *cells = [x.strip() for x in line.split('|')[1:-1]]
+        found = dict(zip(header.split(' | ')[1:], cells, strict=True))
+        _, row, more = name.split('`')
+        if more:
+            rate, _, value = more.strip(' ()').partition(': ')
+            found[rate] = value
+        for rate, cell in found.items():
+            if cell:
+                value, _, both = cell.rstrip(')').partition(' (')
+                expected = fifth_of_voc(row, rate.strip('| '))
+                assert value == expected[0], (row, rate)
+                assert not both or both == ', '.join(expected[:2]), (row, rate)
+
+
+def test_changes_of_ours() -> None:
+    """Seeds of one rate are divided by commas, rates by semicolons."""
+    lines = FROZEN.partition('Changes of `ours`, on that')[2].splitlines()
+    first = lines.index('| row | rate | mAP |') + 2
+    rows = lines[first : lines.index('', first)]
+    assert len(rows) == 17
+    for line in rows:
+        name, rates, cell = [x.strip() for x in line.split('|')[1:-1]]
+        for rate, found in zip(rates.split(', '), cell.split(' (')[0].split('; '), strict=True):
+            assert found == ', '.join(fifth_of_voc(name.split('`')[1], rate)), (name, rate)
 
 
 def test_the_printed_network_starts_from_small_maps() -> None:
@@ -159,7 +219,6 @@ def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names:
         assert cells == expected, row
 
 
-FIFTH = 'fifth of train'
 SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
     '`msf-ours`, trained, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'msf-ours', '0.001')] * 2,
     '`ours-frozen`, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'ours-frozen', '0.001')] * 2,
