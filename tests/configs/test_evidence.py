@@ -221,13 +221,14 @@ def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names:
 
 SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
     '`msf-ours`, trained, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'msf-ours', '0.001')] * 2,
+    'the same, voc_mini': [(f'voc_mini {FIFTH}, 320 px', 'msf-ours', '0.001')] * 2,
     '`ours-frozen`, voc_mini': [(f'voc_mini {FIFTH}, 224 px', 'ours-frozen', '0.001')] * 2,
     '`ours`, frozen, 24 epochs, voc_mini': [
         (f'voc_mini {FIFTH}, recipe', '24e', '0.003'),
         (f'voc_mini {FIFTH}, 24 epochs', 'ours', '0.003'),
     ],
     '`ours`, frozen, coco_small': [(f'coco_small {FIFTH}', 'ours', '0.001')] * 2,
-    'the same': [(f'coco_small {FIFTH}, crops of 320 px', 'ours', '0.001')] * 2,
+    'the same, coco_small': [(f'coco_small {FIFTH}, crops of 320 px', 'ours', '0.001')] * 2,
 }
 
 
@@ -275,10 +276,11 @@ def test_heads_on_larger_whole_images() -> None:
 
 
 def test_heads_with_the_backbone_trained() -> None:
-    lines = FROZEN.partition('| row | whole images | seeds | mAP |')[2].splitlines()[2:]
+    lines = FROZEN.partition('| row | crops | whole images | seeds | mAP |')[2].splitlines()[2:]
     for line in lines[: lines.index('')]:
-        row, size, seeds, *cells, _ = [x.strip().replace('**', '') for x in line.split('|')[1:-1]]
-        data = 'voc_mini val, 224 px' + (f', tested at {size} px' if size != '224' else '')
+        cells = [x.strip().replace('**', '') for x in line.split('|')[1:-1]]
+        row, crops, size, seeds, *cells, _ = cells
+        data = f'voc_mini val, {crops} px' + (f', tested at {size} px' if size != crops else '')
         key = (data, row.strip('`'))
         found = [run for run in TRAINED_RUNS if (run['data'], run['row']) == key]
         assert [run['seed'] for run in found] == seeds.split(', ')
