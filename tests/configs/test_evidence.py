@@ -1,6 +1,7 @@
 """The tables of configs/evidence/README.md are those of its runs.csv."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, median
 
@@ -19,6 +20,30 @@ with open(FOLDER / 'trained_runs.csv', encoding='utf-8', newline='') as file:
     TRAINED_RUNS = list(csv.DictReader(file))
 FIFTH = 'fifth of train'
 ROWS = [path.name.split('_')[0] for path in sorted(FOLDER.glob('*.py'))]
+
+
+def select(
+    runs: list[dict[str, str]], data: str, row: str, rate: str | None = None
+) -> list[dict[str, str]]:
+    """Return the runs of a row, one a seed; of every rate if it is None."""
+    found = [run for run in runs if (run['data'], run['row']) == (data, row)]
+    return [run for run in found if rate in (None, run['rate'])]
+
+
+def spreads(runs: list[dict[str, str]], columns: Iterable[str]) -> list[str]:
+    """Return mean and deviation of columns of a row as the tables have them."""
+    return [
+        spread([float(run[column]) for run in runs], 2 if column == 'mAP' else 1)
+        for column in columns
+    ]
+
+
+def table(title: str, header: str = '|') -> list[list[str]]:
+    """Return the cells of the first table below a title, header first, without emphasis."""
+    lines = FROZEN.partition(title)[2].replace('**', '').splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(header))
+    names, _, *rows = lines[first : lines.index('', first)]
+    return [[cell.strip() for cell in line.split('|')[1:-1]] for line in (names, *rows)]
 
 
 def values(row: str, key: str, data: str = 'photographs') -> list[float]:
@@ -120,11 +145,10 @@ def test_distilled_head() -> None:
     ],
 )
 def test_frozen_heads_have_three_runs_in_their_table(data: str, row: str, rate: str) -> None:
-    key = (f'{data} val', row, rate)
-    runs = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
+    runs = select(FROZEN_RUNS, f'{data} val', row, rate)
     assert [run['seed'] for run in runs] == ['0', '1', '2']
-    table = FROZEN.partition(f'**{data}, ')[2].replace('**', '').splitlines()
-    line = next(x for x in table if x.startswith(f'| `{row}` | '))
+    lines = FROZEN.partition(f'**{data}, ')[2].replace('**', '').splitlines()
+    line = next(x for x in lines if x.startswith(f'| `{row}` | '))
     assert f' {spread([float(run["mAP"]) for run in runs], 2)} ' in line
     assert f' {int(runs[0]["params"]):,} ' in line
 
@@ -134,34 +158,24 @@ def test_frozen_heads_have_three_runs_in_their_table(data: str, row: str, rate: 
     [('csra', '0.03'), ('ml-decoder-100-groups', '0.0003'), ('ours-100-groups', '0.001')],
 )
 def test_heads_on_corel5k(row: str, rate: str) -> None:
-    key = ('corel5k val', row, rate)
-    runs = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
-    table = FROZEN.partition('**corel5k, ')[2].replace('**', '').splitlines()
-    line = next(x for x in table if x.startswith(f'| `{row}` | '))
-    seeds, *cells = [x.strip() for x in line.split('|')[2:6]]
-    assert seeds == ', '.join(run['seed'] for run in runs) == '0, 1, 2'
-    assert cells == [
-        spread([float(run[column]) for run in runs], digits)
-        for column, digits in (('mAP', 2), ('CF1', 1), ('OF1', 1))
-    ]
+    runs = select(FROZEN_RUNS, 'corel5k val', row, rate)
+    (cells,) = [cells for cells in table('**corel5k, ') if cells[0] == f'`{row}`']
+    assert cells[1] == ', '.join(run['seed'] for run in runs) == '0, 1, 2'
+    assert cells[2:5] == spreads(runs, ('mAP', 'CF1', 'OF1'))
 
 
 def fifth_of_voc(row: str, rate: str) -> list[str]:
     """Return mAP of a row of the fifth of voc_mini, one value a seed."""
-    key = (f'voc_mini {FIFTH}', row, f'{float(rate):g}')
-    found = [run for run in FROZEN_RUNS if (run['data'], run['row'], run['rate']) == key]
+    found = select(FROZEN_RUNS, f'voc_mini {FIFTH}', row, f'{float(rate):g}')
     return [f'{float(run["mAP"]):.1f}' for run in found]
 
 
 def test_rates_on_voc_mini() -> None:
     """A cell has the value of seed 0, and of the first two in brackets; more rates by the name."""
-    lines = FROZEN.partition('\nRates on the fifth of train (')[2].replace('**', '').splitlines()
-    first = lines.index('| row | 3e-4 | 1e-3 | 3e-3 | 1e-2 | 3e-2 |')
-    header, _, *rows = lines[first : lines.index('', first)]
-    assert len(rows) == 9
-    for line in rows:
-        name, *cells = [x.strip() for x in line.split('|')[1:-1]]
-        found = dict(zip(header.split(' | ')[1:], cells, strict=True))
+    header, *rows = table('\nRates on the fifth of train (')
+    assert header[1:] == ['3e-4', '1e-3', '3e-3', '1e-2', '3e-2'] and len(rows) == 9
+    for name, *cells in rows:
+        found = dict(zip(header[1:], cells, strict=True))
         _, row, more = name.split('`')
         if more:
             rate, _, value = more.strip(' ()').partition(': ')
@@ -169,27 +183,23 @@ def test_rates_on_voc_mini() -> None:
         for rate, cell in found.items():
             if cell:
                 value, _, both = cell.rstrip(')').partition(' (')
-                expected = fifth_of_voc(row, rate.strip('| '))
+                expected = fifth_of_voc(row, rate)
                 assert value == expected[0], (row, rate)
                 assert not both or both == ', '.join(expected[:2]), (row, rate)
 
 
 def test_changes_of_ours() -> None:
     """Seeds of one rate are divided by commas, rates by semicolons."""
-    lines = FROZEN.partition('Changes of `ours`, on that')[2].splitlines()
-    first = lines.index('| row | rate | mAP |') + 2
-    rows = lines[first : lines.index('', first)]
+    rows = table('Changes of `ours`, on that', '| row | rate | mAP |')[1:]
     assert len(rows) == 17
-    for line in rows:
-        name, rates, cell = [x.strip() for x in line.split('|')[1:-1]]
+    for name, rates, cell in rows:
         for rate, found in zip(rates.split(', '), cell.split(' (')[0].split('; '), strict=True):
             assert found == ', '.join(fifth_of_voc(name.split('`')[1], rate)), (name, rate)
 
 
 def test_the_printed_network_starts_from_small_maps() -> None:
     for row in ('msf', 'msf-none', 'msf-init-0.3'):
-        key = ('voc_mini val', row, '0.0003')
-        (run,) = [x for x in FROZEN_RUNS if (x['data'], x['row'], x['rate']) == key]
+        (run,) = select(FROZEN_RUNS, 'voc_mini val', row, '0.0003')
         (line,) = [x for x in FROZEN.splitlines() if x.startswith(f'| `{row}`, ')]
         assert f' {float(run["mAP"]):.2f} ' in line.replace('**', '')
 
@@ -203,20 +213,14 @@ def test_the_printed_network_starts_from_small_maps() -> None:
     ],
 )
 def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names: int) -> None:
-    lines = FROZEN.partition(title)[2].replace('**', '').partition('\n|')[2].splitlines()
-    header = [cell.strip() for cell in lines[0].split('|')[1:-1]]
-    keys = {f'mAP_{key}' if key in ('small', 'medium', 'large') else key: key for key in header}
-    lines = lines[2 : lines.index('')]
-    assert len(lines) == names
-    for line in lines:
-        row, *cells = [cell.strip() for cell in line.split('|')[1:-1]]
-        found = [run for run in runs if (run['data'], run['row']) == (data, row.strip('`'))]
+    header, *rows = table(title)
+    sizes = ('small', 'medium', 'large')
+    columns = [f'mAP_{key}' if key in sizes else key for key in header[1:]]
+    assert len(rows) == names
+    for row, *cells in rows:
+        found = select(runs, data, row.strip('`'))
         rate = min(run['rate'] for run in found)  # of the table; others are in the text
-        found = [run for run in found if run['rate'] == rate]
-        expected = [
-            spread([float(run[key]) for run in found], 2 if key == 'mAP' else 1) for key in keys
-        ]
-        assert cells == expected, row
+        assert cells == spreads([run for run in found if run['rate'] == rate], columns), row
 
 
 SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
@@ -232,61 +236,41 @@ SIZES = {  # lines of the first table: data, row and rate of the runs, at the cr
 }
 
 
-def size_tables() -> tuple[list[list[str]], list[list[str]]]:
-    """Return the cells of the README's two tables on sizes, header first, without emphasis."""
-    lines = FROZEN.partition('\n## Whole images larger than crops\n')[2].splitlines()
-    start = lines.index('| network | crops | 224 | 256 | 288 | 320 | 352 | 384 | 448 | 512 |')
-    other = next(i for i, x in enumerate(lines) if x.startswith('| set, crops |'))
-    tables = []
-    for first in (start, other):
-        rows = lines[first : lines.index('', first)]
-        cells = [[x.strip().replace('**', '') for x in row.split('|')[1:-1]] for row in rows]
-        tables.append([cells[0], *cells[2:]])
-    return tables[0], tables[1]
+SIZE_SECTION = '\n## Whole images larger than crops\n'
 
 
 def test_sizes_on_the_fifths_of_train() -> None:
-    header, *rows = size_tables()[0]
+    header, *rows = table(SIZE_SECTION, '| network | crops |')
+    assert header[2:] == ['224', '256', '288', '320', '352', '384', '448', '512']
     assert [row[0] for row in rows] == list(SIZES)
     for network, crops, *cells in rows:
         for size, cell in zip(header[2:], cells, strict=True):
             data, *key = SIZES[network][size != crops]
             data += '' if size == crops else f', tested at {size} px'
-            found = [
-                f'{float(run["mAP"]):.1f}'
-                for run in FROZEN_RUNS + TRAINED_RUNS
-                if [run['data'], run['row'], run['rate']] == [data, *key]
-            ]
-            assert cell == ', '.join(found), (network, size)
+            found = select(FROZEN_RUNS + TRAINED_RUNS, data, *key)
+            assert cell == ', '.join(f'{float(run["mAP"]):.1f}' for run in found), (network, size)
 
 
 def test_heads_on_larger_whole_images() -> None:
-    rows = size_tables()[1][1:]
+    rows = table(SIZE_SECTION, '| set, crops |')[1:]
     name = ''
     for data, row, _, larger, *others in rows:
         name = data or name
         kind, crops, *epochs = name.split(', ')
         size = {'224': '320', '320': '448'}[crops]
         key = (', '.join([f'{kind} val', *epochs, f'tested at {size} px']), row.strip('`'))
-        found = [run for run in FROZEN_RUNS if (run['data'], run['row']) == key]
-        assert larger == spread([float(run['mAP']) for run in found], 2), key
+        found = select(FROZEN_RUNS, *key)
+        assert [larger] == spreads(found, ['mAP']), key
         for cell, column in zip(others, ('mAP_medium', 'CF1', 'OF1'), strict=True):
             values = [float(run[column]) for run in found if run[column]]
             assert cell == (f'{mean(values):.1f}' if values else ''), key
 
 
 def test_heads_with_the_backbone_trained() -> None:
-    lines = FROZEN.partition('| row | crops | whole images | seeds | mAP |')[2].splitlines()[2:]
-    for line in lines[: lines.index('')]:
-        cells = [x.strip().replace('**', '') for x in line.split('|')[1:-1]]
-        row, crops, size, seeds, *cells, _ = cells
+    columns = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
+    rows = table('\nvoc_mini val, the heads', '| row | crops | whole images | seeds |')[1:]
+    for row, crops, size, seeds, *cells, _ in rows:
         data = f'voc_mini val, {crops} px' + (f', tested at {size} px' if size != crops else '')
-        key = (data, row.strip('`'))
-        found = [run for run in TRAINED_RUNS if (run['data'], run['row']) == key]
+        found = select(TRAINED_RUNS, data, row.strip('`'))
         assert [run['seed'] for run in found] == seeds.split(', ')
-        columns = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
-        expected = [
-            spread([float(run[column]) for run in found], 2 if column == 'mAP' else 1)
-            for column in columns
-        ]
-        assert cells == expected, key
+        assert cells == spreads(found, columns), (data, row)

@@ -377,16 +377,21 @@ def test_steps_are_between_a_least_and_a_most(memory: float, count: int) -> None
     assert 1 <= chosen.interval <= chosen.epochs
 
 
+def text_of(name: str, px: int, classes: list[str]) -> str:
+    """Write the config for a backbone with random weights on a CPU."""
+    size = choose_size(px, 0, 0.0, BACKBONES[name].sized)
+    schedule = choose_schedule(99, size, 0.0, 2, pretrained=False)
+    sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
+    return config_text('', {}, classes, sides, '', Choice(name, None, ''), schedule)
+
+
 @pytest.mark.parametrize(
     ('name', 'px', 'test_px'),
     [('resnet50', 224, 320), ('resnet50', 448, 640), ('resnet50', 32, 32), ('vit-base', 224, 224)],
 )
 def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) -> None:
     """A network of one size of image keeps it."""
-    size = choose_size(px, 0, 0.0, BACKBONES[name].sized)
-    schedule = choose_schedule(99, size, 0.0, 2, pretrained=False)
-    sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
-    text = config_text('', {}, ['a'], sides, '', Choice(name, None, ''), schedule)
+    text = text_of(name, px, ['a'])
     cfg = Config.fromstring(text, '.py')
     for loader, side in ((cfg.train_dataloader, px), (cfg.val_dataloader, test_px)):
         assert loader.dataset.pipeline[1].scale == (side, side)
@@ -395,11 +400,7 @@ def test_whole_images_are_larger_than_crops(name: str, px: int, test_px: int) ->
 
 @pytest.mark.parametrize(('count', 'queries'), [(200, 200), (201, 67), (374, 94)])
 def test_hundreds_of_classes_share_queries(count: int, queries: int) -> None:
-    size = choose_size(32, 0, 0.0)
-    schedule = choose_schedule(99, size, 0.0, 2, pretrained=False)
-    sides: dict[str, dict[str, Any]] = {'train': {}, 'val': {}}
-    classes = [str(k) for k in range(count)]
-    text = config_text('', {}, classes, sides, '', Choice('resnet18', None, ''), schedule)
+    text = text_of('resnet18', 32, [str(k) for k in range(count)])
     head = Config.fromstring(text, '.py').model.head
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         assert MODELS.build(head).num_queries == queries

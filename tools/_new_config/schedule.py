@@ -59,11 +59,6 @@ class Schedule:
     workers: int
 
 
-def whole_size(px: int, sized: bool) -> int:
-    """Return the size of whole images for crops of ``px``; the same for a network of one size."""
-    return px if sized else max(round(px * LARGER / STRIDE) * STRIDE, px)
-
-
 def choose_size(
     px: int | None, side: int, memory: float, sized: bool = False
 ) -> tuple[int, str, int]:
@@ -79,15 +74,17 @@ def choose_size(
         Size of the crops, its reason, and size of whole images.
     """
     if px is not None:
-        return px, 'as --px says', whole_size(px, sized)
-    if memory < MEMORY:
+        why = 'as --px says'
+    elif memory < MEMORY:
         device = f'a GPU of less than {MEMORY} GiB' if memory else 'a CPU'
-        return SIZES[0], f'for {device}; photographs gain from more', whole_size(SIZES[0], sized)
+        px, why = SIZES[0], f'for {device}; photographs gain from more'
+    else:
+        px = max([x for x in SIZES if x <= side], default=SIZES[0])
+        why = f"of {SIZES} the largest that the images' median shorter side, {side}, fills"
+        why += ', or the smallest'
     # Whole images may be larger than the files: 448 px is better than 320 px for photographs of
     # 375 px, and 320 px than 224 px for those of 256 px (configs/evidence/README.md).
-    px = max([x for x in SIZES if x <= side], default=SIZES[0])
-    why = f"of {SIZES} the largest that the images' median shorter side, {side}, fills"
-    return px, f'{why}, or the smallest', whole_size(px, sized)
+    return px, why, px if sized else max(round(px * LARGER / STRIDE) * STRIDE, px)
 
 
 def choose_schedule(
