@@ -219,7 +219,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     'analysis/tune_thresholds.py': ('p.npz', '--checkpoint', 'BAD', '--out', 'OUT.pth'),
     'deployment/export_onnx.py': ('c.py', 'BAD', '--out', 'OUT.onnx', '--no-check'),
     'converters/tbaln_to_mmmsf.py': ('BAD', 'OUT.pth'),
-    'converters/efficientnet_lite0_to_mmpretrain.py': ('OUT.pth', '--src', 'BAD'),
+    'converters/efficientnet_lite_to_mmpretrain.py': ('OUT.pth', '--src', 'BAD'),
 }
 # They read one through MultiLabelInferencer or load_model, tested above, after long preparations.
 INDIRECT = {'analysis/pointing_game.py'}

