@@ -17,4 +17,3 @@ test_pipeline = [
 train_dataloader = dict(batch_size=16)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-default_hooks = dict(checkpoint=dict(interval=12))

@@ -8,4 +8,3 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=20))
-default_hooks = dict(checkpoint=dict(interval=12))

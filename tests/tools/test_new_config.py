@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from _check import SplitLabels
-from _new_config import training
+from _new_config import schedule, training
 from _new_config import weights as weights_module
 from _new_config.backbones import BACKBONES
 from _new_config.config_text import config_text, network
 from _new_config.layout import WIDTH, Name, layout
-from _new_config.schedule import CPU, GPU, choose_schedule, choose_size
+from _new_config.schedule import CPU, GPU, Rule, choose_schedule, choose_size
 from _new_config.splits import check_split, table_parts
 from _new_config.weights import Choice, choose_backbone
 from mmengine.config import Config
@@ -497,7 +497,15 @@ def test_backbones_make_the_maps_of_the_table(name: str, frozen: bool) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_way(tmp_path: Path, data: Path) -> None:
+def test_the_whole_way(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps of training; each tool runs in this process, where the imports are done."""
+
+    def run(name: str, work_dir: Path, tool: str, *arguments: str, shown: bool = False) -> None:
+        done = run_tool(tmp_path, tool, *arguments)
+        assert done.returncode == 0, (name, done.stderr)
+
+    monkeypatch.setattr(schedule, 'CPU', Rule(batch_size=16, epochs=2, least=2, most=600))
+    monkeypatch.setattr(training, '_run', run)
     result = new_config(tmp_path, data, '--train')
     assert result.returncode == 0, result.stderr
     work = tmp_path / 'work_dirs/mine'
