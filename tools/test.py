@@ -115,7 +115,7 @@ def _multi_label(runner: 'Runner') -> 'MultiLabelMetric | None':
     return next((metric for metric in metrics if isinstance(metric, MultiLabelMetric)), None)
 
 
-def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
+def _save(runner: 'Runner', metrics: dict[str, float], out: str | None, tta: bool) -> None:
     """Write the metrics or the predictions to ``--out``; DumpResults has written a ``.pkl``."""
     import mmengine
 
@@ -127,7 +127,7 @@ def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
         mmengine.dump(metrics, out)
     elif out.endswith('.npz') and (metric := _multi_label(runner)) is not None:
         dataset = runner.test_dataloader.dataset
-        Predictions.from_rows(metric.rows, dataset, metric.calibrated).save(out)
+        Predictions.from_rows(metric.rows, dataset, metric.calibrated, tta).save(out)
     runner.logger.info(f'Written to {out}')
 
 
@@ -162,7 +162,7 @@ def test(args: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing tested: {error}') from error
     _keep_predictions(runner, args.out)
-    _save(runner, runner.test(), args.out)
+    _save(runner, runner.test(), args.out, args.tta)
 
 
 def main() -> None:

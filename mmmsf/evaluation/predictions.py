@@ -14,6 +14,7 @@ from mmmsf.utils.groups import Group, name_groups, parse_groups
 from .rows import EvaluationRows
 
 _FIELDS = ('names', 'classes', 'scores', 'targets', 'sizes')
+_FLAGS = ('calibrated', 'tta')  # False in files that lack them
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ class Predictions:
         scores: Scores, 0 to 1, float32 (N, K).
         targets: Targets, 1, 0, or -1 for ignored, int8 (N, K).
         sizes: Sizes, 0 unknown or none, 1 small, 2 medium, 3 large, int8 (N, K).
-        calibrated: True where the scores are calibrated; files of earlier versions have none.
+        calibrated: True where the scores are calibrated.
+        tta: True where the scores are averages over views of test-time augmentation.
         groups: Exclusive groups of the classes.
     """
 
@@ -37,10 +39,15 @@ class Predictions:
     sizes: NDArray[np.int8]
     calibrated: bool = False
     groups: tuple[Group, ...] = ()
+    tta: bool = False
 
     @classmethod
     def from_rows(
-        cls, rows: EvaluationRows, dataset: BaseDataset, calibrated: bool = False
+        cls,
+        rows: EvaluationRows,
+        dataset: BaseDataset,
+        calibrated: bool = False,
+        tta: bool = False,
     ) -> 'Predictions':
         """Join gathered rows with the image paths and class names of a data set.
 
@@ -49,33 +56,39 @@ class Predictions:
             dataset: Data set that the rows come from; an image without ``img_path`` is named by
                 its index.
             calibrated: True where the scores are calibrated.
+            tta: True where they are averages over views.
         """
         names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         classes = np.array(list(classes))
         groups = parse_groups(dataset.metainfo.get('groups'), classes.tolist())
         arrays = rows.scores, rows.targets, rows.sizes
-        return cls(np.array(names), classes, *arrays, calibrated, groups)
+        return cls(np.array(names), classes, *arrays, calibrated, groups, tta)
 
-    def require_uncalibrated(self, path: str | Path) -> 'Predictions':
-        """Return the predictions if their scores are those that the network was trained to give.
+    def require_raw_scores(self, path: str | Path) -> 'Predictions':
+        """Return the predictions if their scores are those that the network gives for an image.
 
         Args:
             path: File that they come from, for the message.
 
         Raises:
-            ValueError: They are calibrated.
+            ValueError: They are calibrated, or averages over views.
         """
         if self.calibrated:
             raise ValueError(
                 f'the scores in {path} must not be calibrated, since checkpoints carry values for '
                 'scores that are not; test with --no-calibration'
             )
+        if self.tta:
+            raise ValueError(
+                f'the scores in {path} must not be averages over views, since predictions with '
+                'the checkpoint are not; test without --tta'
+            )
         return self
 
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` without pickled objects."""
-        arrays = {name: getattr(self, name) for name in (*_FIELDS, 'calibrated')}
+        arrays = {name: getattr(self, name) for name in (*_FIELDS, *_FLAGS)}
         if self.groups:
             named = name_groups(self.groups, self.classes.tolist())
             arrays['groups'] = np.array(json.dumps(named))
@@ -95,10 +108,10 @@ class Predictions:
                 if missing:
                     raise ValueError(f'it has no {", ".join(missing)}')
                 arrays = {name: archive[name] for name in _FIELDS}
-                calibrated = 'calibrated' in archive and bool(archive['calibrated'])
+                calibrated, tta = (name in archive and bool(archive[name]) for name in _FLAGS)
                 stored = json.loads(str(archive['groups'])) if 'groups' in archive else None
                 groups = parse_groups(stored, arrays['classes'].tolist())
-                return cls(**arrays, calibrated=calibrated, groups=groups)
+                return cls(**arrays, calibrated=calibrated, groups=groups, tta=tta)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise

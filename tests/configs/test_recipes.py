@@ -72,7 +72,7 @@ def shrink(cfg: Config, data_root: Path) -> None:
         if dataset.type == 'mmmsf.ScaledDigits':
             dataset.num_images = dict(train=4, val=4)
         for transform in dataset.pipeline:
-            if transform.type == 'Resize':
+            if transform.type in ('Resize', 'RandomResizedCrop'):
                 transform.scale = (SIDE, SIDE)
             if transform.type == 'mmmsf.Cutout':
                 transform.shape = SIDE // 2

@@ -32,16 +32,23 @@ def test_round_trip(tmp_path: Path) -> None:
         assert getattr(first, name).dtype == getattr(second, name).dtype
 
 
-def test_calibrated_scores_are_marked(tmp_path: Path) -> None:
-    for calibrated in (False, True):
-        replace(make_predictions(), calibrated=calibrated).save(tmp_path / 'p.npz')
-        assert Predictions.load(tmp_path / 'p.npz').calibrated is calibrated
+@pytest.mark.parametrize(
+    ('flag', 'message'),
+    [
+        ('calibrated', r'p\.npz must not be calibrated, .* --no-calibration'),
+        ('tta', r'p\.npz must not be averages over views, .* without --tta'),
+    ],
+)
+def test_scores_that_no_prediction_has_are_marked(tmp_path: Path, flag: str, message: str) -> None:
+    for value in (False, True):
+        replace(make_predictions(), **{flag: value}).save(tmp_path / 'p.npz')
+        assert getattr(Predictions.load(tmp_path / 'p.npz'), flag) is value
     with np.load(tmp_path / 'p.npz') as archive:  # of an earlier version
-        np.savez(tmp_path / 'q.npz', **{k: v for k, v in archive.items() if k != 'calibrated'})
+        np.savez(tmp_path / 'q.npz', **{k: v for k, v in archive.items() if k != flag})
     old = Predictions.load(tmp_path / 'q.npz')
-    assert not old.calibrated and old.require_uncalibrated('q.npz') is old
-    with pytest.raises(ValueError, match=r'p\.npz must not be calibrated, .* --no-calibration'):
-        Predictions.load(tmp_path / 'p.npz').require_uncalibrated('p.npz')
+    assert getattr(old, flag) is False and old.require_raw_scores('q.npz') is old
+    with pytest.raises(ValueError, match=message):
+        Predictions.load(tmp_path / 'p.npz').require_raw_scores('p.npz')
 
 
 def test_another_file_is_refused(tmp_path: Path) -> None:

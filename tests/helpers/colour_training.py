@@ -1,5 +1,6 @@
 """A training that is learnt in a second: plain colours, and a linear head on their mean."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ class PixelBackbone(BaseModule):
         return (nn.functional.avg_pool2d(x, 8),)
 
 
-def make_colour_training(folder: Path, wrong: tuple[int, str], count: int = 48) -> Config:
+def make_colour_training(folder: Path, wrong: Mapping[int, str], count: int = 48) -> Config:
     """Write images, labels and a config ``c.py``.
 
     Args:
         folder: Where to.
-        wrong: Image and colour whose label is turned round.
+        wrong: Image -> colour whose label is turned round.
         count: Number of images.
     """
     rng = np.random.default_rng(0)
@@ -37,8 +38,8 @@ def make_colour_training(folder: Path, wrong: tuple[int, str], count: int = 48) 
         pixels = rng.integers(0, 60, (32, 32, 3)) + 180 * np.array(shown)
         cv2.imwrite(str(folder / f'{i}.png'), pixels.astype(np.uint8))
         marked = {name for name, there in zip(COLOURS, shown, strict=True) if there}
-        if i == wrong[0]:
-            marked ^= {wrong[1]}
+        if i in wrong:
+            marked ^= {wrong[i]}
         rows.append(f'{i}.png,{";".join(sorted(marked))}')
     (folder / 'labels.csv').write_text('\n'.join(rows) + '\n')
     data = dict(

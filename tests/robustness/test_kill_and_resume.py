@@ -35,7 +35,7 @@ OPTIONS = [
     'test_dataloader.dataset.num_images.train=80',
     'default_hooks.checkpoint.max_keep_ckpts=2',
 ]  # 5 steps an epoch
-KILLS = int(os.environ.get('KILLS', 2))
+KILLS = int(os.environ.get('KILLS', 1))
 EPOCHS = KILLS + 5  # a kill late in an epoch leaves it to be repeated
 BY_STEP = ['default_hooks.checkpoint.by_epoch=False', 'default_hooks.checkpoint.interval=2']
 

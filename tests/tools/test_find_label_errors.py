@@ -175,7 +175,7 @@ def test_a_reviewed_list_becomes_a_label_file(folder: Path) -> None:
 
 
 def test_corrections_keep_the_rules_of_groups(tmp_path: Path) -> None:
-    cfg: Any = make_colour_training(tmp_path, wrong=(0, 'blue'), count=2)
+    cfg: Any = make_colour_training(tmp_path, wrong={0: 'blue'}, count=2)
     cfg.train_dataloader.dataset.groups = [
         dict(name='hue', classes=['blue', 'green'], rule='at_most_one')
     ]

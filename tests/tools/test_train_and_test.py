@@ -118,6 +118,17 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(folder: Path) -> None:
     assert_same(full, again)
 
 
+def test_thresholds_are_not_tuned_on_averages_over_views(tested: Path) -> None:
+    run_here(
+        tested, 'test.py', 'full/epoch_2.pth', '--work-dir', 'views', '--out', 'v.npz', '--tta'
+    )
+    files = 'predictions.npz', 'v.npz'
+    assert [Predictions.load(tested / name).tta for name in files] == [False, True]
+    done = run_tool(tested, 'analysis/tune_thresholds.py', 'v.npz')
+    assert done.returncode == 1
+    assert 'nothing written: the scores in v.npz must not be averages over views' in done.stderr
+
+
 @pytest.mark.slow
 def test_other_outputs_and_tta(tested: Path) -> None:
     arguments = ['full/epoch_2.pth', '--work-dir', 'tta', '--out', 'metrics.json', '--tta']

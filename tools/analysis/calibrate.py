@@ -139,7 +139,7 @@ def main() -> None:
     from mmmsf.evaluation.tables import format_table
 
     try:
-        data = Predictions.load(args.predictions).require_uncalibrated(args.predictions)
+        data = Predictions.load(args.predictions).require_raw_scores(args.predictions)
         calibrated = calibrate_by_others(data, args.folds, args.seed)
         fitted = fit_free_classes(data.scores, data.targets, data.groups)
         if args.csv is not None:

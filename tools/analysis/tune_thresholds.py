@@ -90,7 +90,7 @@ def split(args: argparse.Namespace, data: 'Predictions') -> tuple['Part', 'Part'
     from mmmsf.evaluation import Predictions
 
     if args.test is not None:
-        other = Predictions.load(args.test).require_uncalibrated(args.test)
+        other = Predictions.load(args.test).require_raw_scores(args.test)
         if other.classes.tolist() != data.classes.tolist() or other.groups != data.groups:
             raise ValueError(f'the classes or groups of {args.predictions} and {args.test} differ')
         return (
@@ -148,7 +148,7 @@ def main() -> None:
     from mmmsf.utils.groups import ungated_classes
 
     try:
-        data = Predictions.load(args.predictions).require_uncalibrated(args.predictions)
+        data = Predictions.load(args.predictions).require_raw_scores(args.predictions)
         fit, seen, where = split(args, data)
         groups = data.groups
         tuned = tune(args, fit, groups)[0]
