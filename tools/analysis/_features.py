@@ -168,6 +168,7 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
     test = result.get('test_dataloader')
     if test and test.dataset != cfg.val_dataloader.dataset:
         result.test_dataloader = result.test_cfg = result.test_evaluator = None
+    shapes: dict[str, list[Any]] = {}  # of each split
     for split in SPLITS:
         if result.get(f'{split}_dataloader') is None:
             continue
@@ -175,9 +176,11 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
         _check_source(store, cfg, split)
         store.columns(names)  # refuses a map that is missing
         _use_store(result[f'{split}_dataloader'], store, names)
-    shape_of = dict(zip(store.index.map_names, store.index.map_shapes, strict=True))
-    shapes = [shape_of[name] for name in names]
-    result.model.backbone = dict(type='mmmsf.FeatureInput', map_shapes=shapes)
+        shape_of = dict(zip(store.index.map_names, store.index.map_shapes, strict=True))
+        shapes[split] = [shape_of[name] for name in names]
+    result.model.backbone = dict(type='mmmsf.FeatureInput', map_shapes=shapes['train'])
+    if shapes['val'] != shapes['train']:
+        result.model.backbone.eval_shapes = shapes['val']
     preprocessor = preprocessor_of(cfg)
     for key in ('mean', 'std', 'to_rgb'):
         preprocessor.pop(key, None)

@@ -9,6 +9,13 @@ from torch import Tensor
 from mmmsf.registry import MODELS
 
 
+def _check_shapes(name: str, shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    found = [tuple(shape) for shape in shapes]
+    if not found or any(len(shape) != 3 or min(shape) < 1 for shape in found):
+        raise ValueError(f'`{name}` must hold (C, h, w) of every map, positive, got {found}')
+    return found
+
+
 @MODELS.register_module()
 class FeatureInput(BaseModule):
     """Split records of ``mmmsf.CachedFeatures`` into the feature maps of the backbone they replace.
@@ -17,6 +24,8 @@ class FeatureInput(BaseModule):
 
     Args:
         map_shapes: Shape (C, h, w) of each map, in the order of the record.
+        eval_shapes: Shapes in evaluation, where whole images are larger than the crops of the
+            training; None for the same.
         init_cfg: Initialization config of MMEngine, without effect.
 
     Raises:
@@ -24,16 +33,16 @@ class FeatureInput(BaseModule):
     """
 
     def __init__(
-        self, map_shapes: Sequence[Sequence[int]], init_cfg: dict | list[dict] | None = None
+        self,
+        map_shapes: Sequence[Sequence[int]],
+        eval_shapes: Sequence[Sequence[int]] | None = None,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.map_shapes = [tuple(shape) for shape in map_shapes]
-        if not self.map_shapes or any(
-            len(shape) != 3 or min(shape) < 1 for shape in self.map_shapes
-        ):
-            raise ValueError(
-                f'`map_shapes` must hold (C, h, w) of every map, positive, got {self.map_shapes}'
-            )
+        self.map_shapes = _check_shapes('map_shapes', map_shapes)
+        self.eval_shapes = self.map_shapes
+        if eval_shapes is not None:
+            self.eval_shapes = _check_shapes('eval_shapes', eval_shapes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Split records into maps.
@@ -47,13 +56,13 @@ class FeatureInput(BaseModule):
         Raises:
             ValueError: The records have another shape.
         """
-        sizes = [math.prod(shape) for shape in self.map_shapes]
+        name = 'map_shapes' if self.training else 'eval_shapes'
+        shapes: list[tuple[int, ...]] = getattr(self, name)
+        sizes = [math.prod(shape) for shape in shapes]
         if x.dim() != 2 or x.shape[1] != sum(sizes):
             raise ValueError(
-                f'FeatureInput takes records of shape (B, {sum(sizes)}) for map_shapes='
-                f'{self.map_shapes}, got {tuple(x.shape)}; name the maps that the dataset reads'
+                f'FeatureInput takes records of shape (B, {sum(sizes)}) for {name}={shapes}, '
+                f'got {tuple(x.shape)}; name the maps that the dataset reads'
             )
         parts = x.split(sizes, dim=1)
-        return tuple(
-            part.unflatten(1, shape) for part, shape in zip(parts, self.map_shapes, strict=True)
-        )
+        return tuple(part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True))

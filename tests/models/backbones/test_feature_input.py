@@ -15,7 +15,18 @@ def test_restores_maps() -> None:
         backbone(torch.zeros(1, 67))
 
 
+def test_whole_images_may_be_larger_than_crops() -> None:
+    backbone = FeatureInput([(2, 3, 3)], [(2, 4, 5)])
+    assert backbone(torch.zeros(1, 18))[0].shape == (1, 2, 3, 3)
+    backbone.eval()
+    assert backbone(torch.zeros(1, 40))[0].shape == (1, 2, 4, 5)
+    with pytest.raises(ValueError, match=r'\(B, 40\) for eval_shapes=.* got \(1, 18\)'):
+        backbone(torch.zeros(1, 18))
+
+
 @pytest.mark.parametrize('shapes', [[], [(2, 3)], [(2, 0, 3)]])
 def test_shapes_are_checked(shapes: list) -> None:
     with pytest.raises(ValueError, match='`map_shapes` must hold'):
         FeatureInput(shapes)
+    with pytest.raises(ValueError, match='`eval_shapes` must hold'):
+        FeatureInput([(2, 3, 3)], shapes)
