@@ -31,8 +31,13 @@ BACKBONES = {
         [192],
     ),
     'timm': (
-        dict(type='TIMMBackbone', model_name='resnet18', features_only=True, out_indices=(3, 4)),
-        [256, 512],
+        dict(
+            type='TIMMBackbone',
+            model_name='tf_efficientnet_lite0',  # its norms apply the activation as well
+            features_only=True,
+            out_indices=(3, 4),
+        ),
+        [112, 320],
     ),
 }
 
