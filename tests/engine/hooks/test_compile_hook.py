@@ -52,7 +52,7 @@ def test_parts_are_compiled_in_place() -> None:
 @pytest.mark.parametrize('backend', ['eager', 'inductor'])
 def test_logits_and_gradients_of_the_network(backend: str) -> None:
     torch.manual_seed(0)
-    plain = build_model(small_config())
+    plain = build_model(small_config(num_encoder_layers=1, num_decoder_layers=1))
     compiled = copy.deepcopy(plain)
     CompileHook(backend=backend).before_train(SimpleNamespace(model=compiled))
     images = torch.rand(2, 3, 32, 32)
