@@ -197,11 +197,45 @@ def test_changes_of_ours() -> None:
             assert found == ', '.join(fifth_of_voc(name.split('`')[1], rate)), (name, rate)
 
 
+LITE1 = 'voc_mini val, EfficientNet-Lite1, tested at 448 px'
+
+
 def test_the_printed_network_starts_from_small_maps() -> None:
-    for row in ('msf', 'msf-none', 'msf-init-0.3'):
-        (run,) = select(FROZEN_RUNS, 'voc_mini val', row, '0.0003')
-        (line,) = [x for x in FROZEN.splitlines() if x.startswith(f'| `{row}`, ')]
-        assert f' {float(run["mAP"]):.2f} ' in line.replace('**', '')
+    header, *rows = table('**The printed network and `init_scale`**', '| set, backbone |')
+    names = [cell.strip('`') for cell in header[1:4]]
+    for data, cells in zip(('voc_mini val', LITE1, 'coco_small val'), rows, strict=True):
+        runs = [select(FROZEN_RUNS, data, row, '0.0003')[0] for row in names]
+        scores = [float(run['mAP']) for run in runs]
+        assert cells[1:4] == [f'{score:.2f}' for score in scores]
+        differences = [f'{score - scores[1]:+.2f}' for score in (scores[0], scores[2])]
+        assert [cell.split(' [')[0] for cell in cells[4:]] == differences
+
+
+def test_heads_on_a_second_backbone() -> None:
+    columns = ('mAP', 'mAP_small', 'mAP_medium', 'mAP_large', 'CF1', 'OF1')
+    rows = table('**A second pretrained backbone**', '| row |')[1:]
+    ours = mean(float(run['mAP']) for run in select(FROZEN_RUNS, LITE1, 'ours'))
+    assert len(rows) == 5
+    for row, seeds, *cells, difference in rows:
+        found = select(FROZEN_RUNS, LITE1, row.strip('`'))
+        assert [run['seed'] for run in found] == seeds.split(', ')
+        assert cells == spreads(found, columns), row
+        if row != '`ours`':
+            score = mean(float(run['mAP']) for run in found)
+            assert float(difference.split(' [')[0]) == pytest.approx(ours - score, abs=0.006)
+
+
+def test_five_folds() -> None:
+    rows = table('**Five folds in place of one fifth.**', '| row |')[1:]
+    assert len(rows) == 10
+    for row, rate, cell in rows:
+        runs = [
+            run
+            for run in FROZEN_RUNS
+            if 'held-out fold' in run['data'] and run['row'] == row.replace('`', '')
+        ]
+        scores = [float(run['mAP']) for run in runs if float(run['rate']) == float(rate)]
+        assert len(scores) == 5 and cell == f'{mean(scores):.2f}', row
 
 
 @pytest.mark.parametrize(
