@@ -132,6 +132,16 @@ def test_recipe_builds_and_steps(name: str, tmp_path: Path) -> None:
         check_validation(runner)
 
 
+@pytest.mark.parametrize(
+    ('start', 'init_scale'), [('msf', 0.3), ('msf-coco', 0.3), ('msf-lite', None), ('msf-authors', None)]
+)
+def test_the_papers_recipes_start_from_small_maps(start: str, init_scale: float | None) -> None:
+    names = [name for name in CONFIGS if Path(name).name.startswith(f'{start}_resnet101')]
+    assert names
+    for name in names:
+        assert load_recipe(name).model.neck.init_scale == init_scale, name
+
+
 @pytest.mark.parametrize('name', CONFIGS)
 def test_name_says_batch_epochs_and_size(name: str) -> None:
     cfg = load_recipe(name)

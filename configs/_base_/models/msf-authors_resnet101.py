@@ -2,5 +2,5 @@
 _base_ = './msf_resnet101.py'
 
 model = dict(
-    neck=dict(profile='authors'),
+    neck=dict(profile='authors', init_scale=None),
     head=dict(profile='authors', loss=dict(type='mmmsf.PolynomialLoss')))
