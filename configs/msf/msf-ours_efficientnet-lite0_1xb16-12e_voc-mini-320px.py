@@ -7,12 +7,7 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=20))
-# A random crop of 320 px shows things larger than the whole image at 320 px does.
-test_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(type='Resize', scale=(448, 448), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=('gt_area', )),
-]
+test_pipeline = _base_.whole_pipeline
 train_dataloader = dict(batch_size=16)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

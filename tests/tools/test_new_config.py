@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from _check import SplitLabels
-from _new_config import schedule, training
+from _new_config import schedule as schedule_module
+from _new_config import training
 from _new_config import weights as weights_module
 from _new_config.backbones import BACKBONES
 from _new_config.config_text import config_text, network
@@ -504,7 +505,7 @@ def test_the_whole_way(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPat
         done = run_tool(tmp_path, tool, *arguments)
         assert done.returncode == 0, (name, done.stderr)
 
-    monkeypatch.setattr(schedule, 'CPU', Rule(batch_size=16, epochs=2, least=2, most=600))
+    monkeypatch.setattr(schedule_module, 'CPU', Rule(batch_size=16, epochs=2, least=2, most=600))
     monkeypatch.setattr(training, '_run', run)
     result = new_config(tmp_path, data, '--train')
     assert result.returncode == 0, result.stderr

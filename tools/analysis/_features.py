@@ -179,7 +179,7 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
         shape_of = dict(zip(store.index.map_names, store.index.map_shapes, strict=True))
         shapes[split] = [shape_of[name] for name in names]
     result.model.backbone = dict(type='mmmsf.FeatureInput', map_shapes=shapes['train'])
-    if shapes['val'] != shapes['train']:
+    if shapes.get('val', shapes['train']) != shapes['train']:
         result.model.backbone.eval_shapes = shapes['val']
     preprocessor = preprocessor_of(cfg)
     for key in ('mean', 'std', 'to_rgb'):

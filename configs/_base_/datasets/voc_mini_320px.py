@@ -1,14 +1,7 @@
 # As voc_mini_224px.py, at 320 px and with random crops as the only augmentation beside the flip.
-_base_ = './voc_mini_224px.py'
+_base_ = ['./voc_mini_224px.py', './pipelines-crops_320px.py']
 
-train_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(
-        type='RandomResizedCrop', scale=(320, 320), crop_ratio_range=(0.35, 1.0),
-        interpolation='bicubic'),
-    dict(type='mmmsf.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='mmmsf.PackInputs'),
-]
+train_pipeline = _base_.crops_pipeline
 test_pipeline = [
     dict(type='mmmsf.LoadImage'),
     dict(type='Resize', scale=(320, 320), interpolation='bicubic'),

@@ -56,8 +56,10 @@ class FeatureInput(BaseModule):
         Raises:
             ValueError: The records have another shape.
         """
-        name = 'map_shapes' if self.training else 'eval_shapes'
-        shapes: list[tuple[int, ...]] = getattr(self, name)
+        if self.training:
+            name, shapes = 'map_shapes', self.map_shapes
+        else:
+            name, shapes = 'eval_shapes', self.eval_shapes
         sizes = [math.prod(shape) for shape in shapes]
         if x.dim() != 2 or x.shape[1] != sum(sizes):
             raise ValueError(
