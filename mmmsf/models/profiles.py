@@ -6,8 +6,8 @@ from typing import Any
 # The paper is the default. Where its text and the first author's code disagree, the latter is the
 # profile `authors`. `ours` depends neither on the size of the backbone's features nor on a product.
 NECK_PROFILES: dict[str, dict[str, Any]] = {
-    'paper': dict(stride_padding=1, fuse=True, product_gate=False, norm_cfg=None, act_cfg=None),
-    'authors': dict(stride_padding=0, fuse=True, product_gate=False, norm_cfg=None, act_cfg=None),
+    'paper': dict(stride_padding=1, fuse=True, product_gate=False, norm_cfg=False, act_cfg=False),
+    'authors': dict(stride_padding=0, fuse=True, product_gate=False, norm_cfg=False, act_cfg=False),
     'ours': dict(
         stride_padding=1,
         fuse=False,

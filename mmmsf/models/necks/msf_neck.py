@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from mmcv.cnn import build_norm_layer
@@ -43,8 +43,8 @@ class MSFNeck(BaseModule):
     stride_padding        1          0            1
     fuse                  True       True         False
     product_gate          False      False        False
-    norm_cfg              None       None         GN of 32 groups
-    act_cfg               None       None         ReLU
+    norm_cfg              False      False        GN of 32 groups
+    act_cfg               False      False        ReLU
     ====================  =========  ===========  =================
 
     Args:
@@ -62,7 +62,8 @@ class MSFNeck(BaseModule):
         norm_cfg: Norm after each convolution, such as ``dict(type='GN', num_groups=32)``, as in
             the input projections of Deformable DETR. Groups of few channels remove the mean of an
             image from each: below 256 channels use fewer groups, such as ``embed_dims // 8``.
-        act_cfg: Activation after each convolution and its norm.
+            False for none.
+        act_cfg: Activation after each convolution and its norm; False for none.
         init_scale: Standard deviation that the convolutions' maps are given on the first training
             batch (:func:`scale_conv`); None leaves the convolutions as they are drawn. The buffer
             ``scaled`` keeps in the checkpoint that it was done; loaded weights are not scaled.
@@ -85,8 +86,8 @@ class MSFNeck(BaseModule):
         interpolation: str = 'bilinear',
         stride_padding: int | None = None,
         product_gate: bool | None = None,
-        norm_cfg: dict | None = None,
-        act_cfg: dict | None = None,
+        norm_cfg: dict | Literal[False] | None = None,
+        act_cfg: dict | Literal[False] | None = None,
         init_scale: float | None = None,
         passthrough: bool = False,
         init_cfg: dict | list[dict] | None = None,
@@ -120,11 +121,11 @@ class MSFNeck(BaseModule):
                 in_channels[-1], embed_dims, 3, stride=2, padding=self.stride_padding
             )
         self.norms: nn.ModuleDict | None = None
-        if choice['norm_cfg'] is not None:
+        if choice['norm_cfg'] is not False:
             self.norms = nn.ModuleDict(
                 {scale: build_norm_layer(choice['norm_cfg'], embed_dims)[1] for scale in scales}
             )
-        self.act = None if choice['act_cfg'] is None else ROOT_MODELS.build(choice['act_cfg'])
+        self.act = None if choice['act_cfg'] is False else ROOT_MODELS.build(choice['act_cfg'])
         hsa = HierarchicalScaleAttention(embed_dims, interpolation, choice['product_gate'])
         self.scale_attention = hsa if choice['fuse'] and len(self.scales) > 1 else None
         self.init_scale = init_scale
@@ -210,14 +211,14 @@ def _check_arguments(in_channels: list[int], scales: Sequence[str], stride_paddi
         raise ValueError(f'`stride_padding` must be 0 or 1, got {stride_padding}')
 
 
-def _check_init_scale(init_scale: float | None, norm_cfg: dict | None) -> None:
+def _check_init_scale(init_scale: float | None, norm_cfg: dict | Literal[False]) -> None:
     """Check the scale of :class:`MSFNeck`'s first maps."""
     if init_scale is None:
         return
     if not 0 < init_scale < math.inf:
         raise ValueError(f'`init_scale` must be a positive number, got {init_scale}')
-    if norm_cfg is not None:
+    if norm_cfg is not False:
         raise ValueError(
             f'`init_scale` must be None with a norm, which undoes it, got {init_scale} with '
-            f'norm_cfg={norm_cfg}'
+            f'norm_cfg={norm_cfg}; norm_cfg=False leaves the norm out'
         )

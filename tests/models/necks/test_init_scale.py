@@ -214,7 +214,10 @@ def test_two_ranks_scale_alike(tmp_path: Path) -> None:
     [
         (dict(init_scale=0.0), '`init_scale` must be a positive number, got 0.0'),
         (dict(init_scale=float('nan')), '`init_scale` must be a positive number, got nan'),
-        (dict(profile='ours', embed_dims=32), '`init_scale` must be None with a norm.* got 0.3'),
+        (
+            dict(profile='ours', embed_dims=32),
+            '`init_scale` must be None with a norm.* got 0.3 .* norm_cfg=False leaves',
+        ),
     ],
 )
 def test_wrong_arguments(kwargs: dict, message: str) -> None:

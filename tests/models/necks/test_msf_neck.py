@@ -126,6 +126,17 @@ def test_norm_and_activation_follow_the_convolutions(extra: dict, fuse: bool) ->
         assert out.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize('left_out', ['norm_cfg', 'act_cfg'])
+def test_false_leaves_a_profiles_norm_or_activation_out(left_out: str) -> None:
+    ours = dict(norm_cfg=dict(type='GN', num_groups=32), act_cfg=RELU)
+    neck = MSFNeck([5, 7], 32, profile='ours', **{left_out: False})
+    twin = MSFNeck([5, 7], 32, fuse=False, **{k: v for k, v in ours.items() if k != left_out})
+    twin.load_state_dict(neck.state_dict())
+    inputs = make_inputs(5, 8)
+    for out, expected in zip(neck(inputs), twin(inputs), strict=True):
+        torch.testing.assert_close(out, expected, atol=0, rtol=0)
+
+
 def test_normalized_maps_do_not_depend_on_the_size_of_the_features() -> None:
     f1, f2 = make_inputs()
     neck = MSFNeck([5, 7], 64, profile='ours').eval()
@@ -167,6 +178,7 @@ def test_one_map_at_most_is_handed_on() -> None:
         (dict(profile='authors', stride_padding=1, product_gate=True), 1, True, True, False),
         (dict(profile='ours', fuse=True, product_gate=True), 1, True, True, True),
         (dict(norm_cfg=GN, fuse=False), 1, False, False, True),
+        (dict(profile='ours', norm_cfg=False), 1, False, False, False),
     ],
     ids=str,
 )
