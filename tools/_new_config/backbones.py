@@ -63,6 +63,30 @@ def _resnet(depth: int, channels: int) -> Backbone:
     )
 
 
+def _efficientnet_lite(variant: str, stages: tuple[int, int]) -> Backbone:
+    return Backbone(
+        dict(
+            type='mmmsf.FrozenTIMMBackbone',
+            model_name=f'tf_efficientnet_{variant}',
+            features_only=True,
+            out_indices=(3, 4),
+            with_final_map=True,
+        ),
+        dict(frozen=('conv_stem', 'bn1', 'blocks', 'conv_head', 'bn2')),
+        stages,
+        1280,
+        None,
+        ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+        trained=KEPT_NORMS,
+        parts=(
+            ('timm_model.conv_head', 'timm_model.bn2.', 'timm_model.blocks.6.'),
+            ('timm_model.blocks.5.',),
+            ('timm_model.blocks.4.',),
+            ('timm_model.blocks.3.',),
+        ),
+    )
+
+
 BACKBONES = {
     'resnet18': _resnet(18, 512),
     'resnet50': _resnet(50, 2048),
@@ -127,25 +151,7 @@ BACKBONES = {
         trained=KEPT_NORMS,
         parts=(('layers.5.', 'layers.6.'), ('layers.4.',), ('layers.3.',), ('layers.2.',)),
     ),
-    'efficientnet-lite0': Backbone(
-        dict(
-            type='mmmsf.FrozenTIMMBackbone',
-            model_name='tf_efficientnet_lite0',
-            features_only=True,
-            out_indices=(3, 4),
-            with_final_map=True,
-        ),
-        dict(frozen=('conv_stem', 'bn1', 'blocks', 'conv_head', 'bn2')),
-        (112, 320),
-        1280,
-        None,
-        ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
-        trained=KEPT_NORMS,
-        parts=(
-            ('timm_model.conv_head', 'timm_model.bn2.', 'timm_model.blocks.6.'),
-            ('timm_model.blocks.5.',),
-            ('timm_model.blocks.4.',),
-            ('timm_model.blocks.3.',),
-        ),
-    ),
+    'efficientnet-lite0': _efficientnet_lite('lite0', (112, 320)),
+    'efficientnet-lite1': _efficientnet_lite('lite1', (112, 320)),
+    'efficientnet-lite2': _efficientnet_lite('lite2', (120, 352)),
 }

