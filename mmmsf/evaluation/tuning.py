@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from mmmsf.utils.groups import Group, ungated_classes
 
-from .functional.precision_recall import threshold_metrics
-from .functional.threshold_search import ClassThresholds, class_thresholds
+from .functional.precision_recall import threshold_decisions, threshold_metrics
+from .functional.threshold_search import ClassThresholds, class_thresholds, overall_threshold
 from .functional.validation import FloatArray
 from .tables import THRESHOLD_KEYS, format_table
 
@@ -43,6 +43,45 @@ def tune_frequent_classes(
     rare = (targets == 1).sum(axis=0) < min_positives
     rare[ungated_classes(groups)] = False
     return ClassThresholds(np.where(rare, values.dtype.type(default), values), reached & ~rare)
+
+
+def held_out_decisions(
+    scores: FloatArray,
+    targets: NDArray[np.int8],
+    min_positives: int = MIN_POSITIVES,
+    groups: Sequence[Group] = (),
+    seed: int = 0,
+) -> NDArray[np.bool_]:
+    """Decide each half of the images at the thresholds that are best on the other half.
+
+    Losses put scores on scales of their own, so F1 at one threshold for all compares the scales as
+    well; thresholds tuned on the same images flatter every model.
+
+    Args:
+        scores: Shape (N, K), N at least 2.
+        targets: Shape (N, K): 1 positive, 0 negative, -1 ignored.
+        min_positives: A class with fewer positives in a half has that half's best threshold for
+            all classes (CF1).
+        groups: Exclusive groups, whose rules the decisions keep.
+        seed: Of the division.
+
+    Returns:
+        Shape (N, K).
+
+    Raises:
+        ValueError: There are fewer than two images.
+    """
+    if len(scores) < 2:
+        raise ValueError(f'two halves need two images or more, got {len(scores)}')
+    decisions = np.empty(scores.shape, dtype=np.bool_)
+    halves = np.array_split(np.random.default_rng(seed).permutation(len(scores)), 2)
+    for fit, held in (halves, halves[::-1]):
+        default = overall_threshold(scores[fit], targets[fit])
+        found = tune_frequent_classes(
+            scores[fit], targets[fit], min_positives, default=default, groups=groups
+        )
+        decisions[held] = threshold_decisions(scores[held], found.values, groups)
+    return decisions
 
 
 def threshold_table(

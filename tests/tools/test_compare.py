@@ -140,6 +140,19 @@ def test_wrong_arguments(folder: Path) -> None:
     assert run_tool(folder, TOOL, 'weak.npz', 'none.npz').returncode == 1
 
 
+def test_tuned_thresholds_compare_what_0_5_does_not(folder: Path) -> None:
+    data = make(2, 0.5)
+    replace(data, scores=data.scores / 8).save(folder / 'scaled.npz')
+    found = {}
+    for thr in ('0.5', 'tuned'):
+        done = run_tool(folder, TOOL, 'strong.npz', 'scaled.npz', '--thr', thr, '--resamples', '20')
+        assert done.returncode == 0, done.stderr
+        found[thr] = {row[1]: float(row[4]) for row in table(done.stdout)}
+    assert 'CF1, OF1 at thresholds tuned on the other half' in done.stdout
+    assert found['0.5']['CF1'] < -10 and found['0.5']['OF1'] < -10
+    assert found['tuned']['CF1'] == found['tuned']['OF1'] == found['tuned']['mAP'] == 0
+
+
 def test_frequent_and_rare_classes_are_compared_apart(folder: Path) -> None:
     rows = [
         f'{i}.jpg,{";".join(["cat"] + ["dog"] * (i < 5) + ["emu"] * (i < 2))}' for i in range(9)

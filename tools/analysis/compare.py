@@ -17,6 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _cli import harden
 
 
+def threshold(text: str) -> float | None:
+    """Read ``--thr``; None stands for tuned ones."""
+    return None if text == 'tuned' else float(text)
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('predictions', nargs='+', help='files, or folders of the runs of one model')
@@ -30,7 +35,11 @@ def parse_args() -> argparse.Namespace:
         help='share of the resamples inside the interval (default: %(default)s)',
     )
     parser.add_argument(
-        '--thr', type=float, default=0.5, help='threshold of CF1 and OF1 (default: %(default)s)'
+        '--thr',
+        type=threshold,
+        default=0.5,
+        help='threshold of CF1 and OF1; "tuned": those of each class that are best on one half of '
+        'the images decide the other half, for each run on its own (default: %(default)s)',
     )
     parser.add_argument(
         '--min-positives',
@@ -100,6 +109,12 @@ def main() -> None:
 
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.functional import threshold_decisions
+    from mmmsf.evaluation.tuning import held_out_decisions
+
+    def decide(run: Predictions) -> np.ndarray:
+        if args.thr is None:
+            return held_out_decisions(run.scores, run.targets, groups=run.groups)
+        return threshold_decisions(run.scores, args.thr, run.groups)
 
     try:
         paths = [find_files(path) for path in args.predictions]
@@ -117,14 +132,10 @@ def main() -> None:
                 [run.scores[:, kept] for run in chain(*models)],
                 data.targets[:, kept],
                 data.sizes[:, kept],
-                args.thr,
-                args.resamples,
-                args.seed,
-                parts,
-                [
-                    threshold_decisions(run.scores, args.thr, run.groups)[:, kept]
-                    for run in chain(*models)
-                ],
+                num_resamples=args.resamples,
+                seed=args.seed,
+                parts=parts,
+                decisions=[decide(run)[:, kept] for run in chain(*models)],
             )
         )
         runs = [mean_of_runs([next(found) for _ in model]) for model in models]
@@ -134,7 +145,7 @@ def main() -> None:
     print(
         f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed '
         f'{args.seed}; low, high: {100 * args.level:g} % percentile interval; '
-        f'CF1, OF1 at {args.thr:g}\n'
+        f'CF1, OF1 at {"thresholds tuned on the other half" if args.thr is None else args.thr}\n'
     )
     write_table(tabulate(args.names, runs, args.level), args.csv)
 
