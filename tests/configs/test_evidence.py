@@ -305,3 +305,23 @@ def test_heads_with_the_backbone_trained() -> None:
         found = select(TRAINED_RUNS, data, row.strip('`'))
         assert [run['seed'] for run in found] == seeds.split(', ')
         assert cells == spreads(found, COLUMNS), (data, row)
+
+
+def test_f1_at_tuned_thresholds() -> None:
+    with open(FOLDER / 'tuned_f1.csv', encoding='utf-8', newline='') as file:
+        found = list(csv.DictReader(file))
+    rows = table('\n## F1 at tuned thresholds\n')[1:]
+    data, first = '', found[0]
+    for run, (name, row, *cells) in zip(found, rows, strict=True):
+        data = name or data
+        assert (data, row) == (run['data'], f'`{run["row"]}`')
+        assert cells[:2] == [f'{float(run[key]):.1f}' for key in ('CF1', 'OF1')]
+        if name:
+            first = run
+            assert cells[2:] == ['', '']
+            continue
+        for key, cell in zip(('CF1', 'OF1'), cells[2:], strict=True):
+            less = float(run[f'ours_minus_{key}'])
+            assert less == pytest.approx(float(first[key]) - float(run[key]), abs=0.011)
+            low, high = (float(run[f'{key}_{end}']) for end in ('low', 'high'))
+            assert cell == f'{less:+.1f} [{low:.1f}, {high:.1f}]'
