@@ -228,7 +228,7 @@ def test_heads_on_a_second_backbone() -> None:
 
 def test_five_folds() -> None:
     rows = table('**Five folds in place of one fifth.**', '| row |')[1:]
-    assert len(rows) == 10
+    assert len(rows) == 28
     for row, rate, cell in rows:
         key = row.replace('`', ''), f'{float(rate):g}'
         runs = [run for k in range(5) for run in select(FROZEN_RUNS, FOLD.format(k), *key)]
@@ -253,6 +253,19 @@ def test_rows_of_other_trainings(title: str, runs: list[dict], data: str, names:
         found = select(runs, data, row.strip('`'))
         rate = min(run['rate'] for run in found)  # of the table; others are in the text
         assert cells == spreads([run for run in found if run['rate'] == rate], columns), row
+
+
+
+def test_other_trainings_on_coco_small() -> None:
+    rows = table('**coco_small, 224 px**, the fifth of train', '| row |')[1:]
+    assert len(rows) == 9
+    first = float(rows[0][1])
+    for row, *cells in rows:
+        (run,) = select(FROZEN_RUNS, f'coco_small {FIFTH}, recipe, tested at 320 px', row.strip('`'))
+        assert cells[:3] == spreads([run], ('mAP', 'CF1', 'OF1')), row
+        if row != '`ours`':
+            difference = float(cells[3].split(' [')[0])
+            assert difference == pytest.approx(float(cells[0]) - first, abs=0.06), row
 
 
 SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
