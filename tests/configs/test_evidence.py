@@ -1,7 +1,7 @@
 """The tables of configs/evidence/README.md are those of its runs.csv."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, median
 
@@ -199,6 +199,19 @@ def test_changes_of_ours() -> None:
             assert found == ', '.join(fifth_of_voc(name.split('`')[1], rate)), (name, rate)
 
 
+def test_changes_of_ours_on_coco_small() -> None:
+    rows = table('**Changes of `ours` on coco_small**', '| row |')[1:]
+    first = float(rows[0][1])
+    assert len(rows) == 13 and rows[0][0] == '`ours`'
+    for row, score, difference, *_ in rows:
+        data = f'coco_small {FIFTH}, tested at 320 px'
+        run = select(FROZEN_RUNS, data, row.strip('`'), '0.001')[0]
+        assert run['seed'] == '0' and score == f'{float(run["mAP"]):.2f}', row
+        if row != '`ours`':
+            less = float(difference.split(' [')[0])
+            assert less == pytest.approx(float(score) - first, abs=0.06), row
+
+
 LITE1 = 'voc_mini val, EfficientNet-Lite1, tested at 448 px'
 
 
@@ -311,13 +324,23 @@ def test_heads_on_larger_whole_images() -> None:
             assert cell == (f'{mean(values):.1f}' if values else ''), key
 
 
-def test_heads_with_the_backbone_trained() -> None:
-    rows = table('\nvoc_mini val, the heads', '| row | crops | whole images | seeds |')[1:]
+@pytest.mark.parametrize(
+    ('title', 'data', 'columns', 'names'),
+    [
+        ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 11),
+        ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 5),
+    ],
+)
+def test_heads_with_the_backbone_trained(
+    title: str, data: str, columns: Sequence[str], names: int
+) -> None:
+    rows = table(title, '| row | crops | whole images | seeds |')[1:]
+    assert len(rows) == names
     for row, crops, size, seeds, *cells, _ in rows:
-        data = f'voc_mini val, {crops} px' + (f', tested at {size} px' if size != crops else '')
-        found = select(TRAINED_RUNS, data, row.strip('`'))
+        at = f'{data}, {crops} px' + (f', tested at {size} px' if size != crops else '')
+        found = select(TRAINED_RUNS, at, row.strip('`'))
         assert [run['seed'] for run in found] == seeds.split(', ')
-        assert cells == spreads(found, COLUMNS), (data, row)
+        assert cells == spreads(found, columns), (at, row)
 
 
 def test_f1_at_tuned_thresholds() -> None:
