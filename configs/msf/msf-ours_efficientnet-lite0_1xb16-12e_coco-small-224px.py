@@ -8,12 +8,7 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=80))
-# A random crop of 224 px shows things larger than the whole image at 224 px does.
-test_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(type='Resize', scale=(320, 320), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=('gt_area', )),
-]
+test_pipeline = _base_.whole_320px
 train_dataloader = dict(batch_size=16)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 model = dict(head=dict(num_classes=20))
-test_pipeline = _base_.whole_pipeline
+test_pipeline = _base_.whole_448px
 train_dataloader = dict(batch_size=16)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -12,12 +12,14 @@ FOLDER = Path(__file__).resolve().parents[2] / 'configs/evidence'
 README, FROZEN = (
     (FOLDER / 'README.md').read_text(encoding='utf-8').split('\n## On frozen features\n')
 )
-with open(FOLDER / 'runs.csv', encoding='utf-8', newline='') as file:
-    RUNS = list(csv.DictReader(file))
-with open(FOLDER / 'frozen_runs.csv', encoding='utf-8', newline='') as file:
-    FROZEN_RUNS = list(csv.DictReader(file))
-with open(FOLDER / 'trained_runs.csv', encoding='utf-8', newline='') as file:
-    TRAINED_RUNS = list(csv.DictReader(file))
+
+
+def read(name: str) -> list[dict[str, str]]:
+    with open(FOLDER / name, encoding='utf-8', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+RUNS, FROZEN_RUNS, TRAINED_RUNS = map(read, ('runs.csv', 'frozen_runs.csv', 'trained_runs.csv'))
 FIFTH = 'fifth of train'
 FOLD = 'voc_mini train, held-out fold {} of 5, tested at 448 px'
 COLUMNS = METRICS[:6]  # without the VOC flavour
@@ -344,8 +346,7 @@ def test_heads_with_the_backbone_trained(
 
 
 def test_f1_at_tuned_thresholds() -> None:
-    with open(FOLDER / 'tuned_f1.csv', encoding='utf-8', newline='') as file:
-        found = list(csv.DictReader(file))
+    found = read('tuned_f1.csv')
     rows = table('\n## F1 at tuned thresholds\n')[1:]
     data, first = '', found[0]
     for run, (name, row, *cells) in zip(found, rows, strict=True):

@@ -51,7 +51,6 @@ def bootstrap_metrics(
     runs: Sequence[ArrayLike],
     targets: ArrayLike,
     sizes: ArrayLike | None = None,
-    thr: float | ArrayLike = 0.5,
     num_resamples: int = 1000,
     seed: int = 0,
     parts: Mapping[str, NDArray[np.integer]] | None = None,
@@ -62,11 +61,10 @@ def bootstrap_metrics(
     Args:
         runs: Scores of each model, (N, K) each.
         targets, sizes: Shared by the models, see :func:`weighted_average_precision`.
-        thr: Decision threshold of CF1 and OF1.
         num_resamples: Number of resamples R.
         seed: Seed of the draws.
         parts: Parts of the classes with a mAP of their own, see :func:`weighted_metrics`.
-        decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those by ``thr``.
+        decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those at 0.5.
 
     Returns:
         For each model, metric name -> shape (R + 1,): entry 0 on the images themselves, the others
@@ -77,7 +75,8 @@ def bootstrap_metrics(
     every_image_once = np.ones((num_images, 1), dtype=np.int32)
     for weights in chain([every_image_once], _chunks(num_images, num_resamples, seed)):
         for own, scores, decided in zip(chunks, runs, decisions or [None] * len(runs), strict=True):
-            own.append(weighted_metrics(scores, targets, sizes, weights, thr, parts, decided))
+            found = weighted_metrics(scores, targets, sizes, weights, parts=parts, decided=decided)
+            own.append(found)
     return [
         {name: np.concatenate([chunk[name] for chunk in own]) for name in own[0]} for own in chunks
     ]

@@ -142,10 +142,11 @@ def main() -> None:
     except (ValueError, OSError) as error:
         raise SystemExit(f'compare.py: {error}') from error
     counts = ', '.join(str(len(files)) for files in paths)
+    where = 'thresholds tuned on the other half' if args.thr is None else f'{args.thr:g}'
     print(
         f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed '
         f'{args.seed}; low, high: {100 * args.level:g} % percentile interval; '
-        f'CF1, OF1 at {"thresholds tuned on the other half" if args.thr is None else args.thr}\n'
+        f'CF1, OF1 at {where}\n'
     )
     write_table(tabulate(args.names, runs, args.level), args.csv)
 

@@ -1,6 +1,8 @@
 # A small set of COCO photographs as two tables of paths and labels, for backbones trained with mean 0.498,
 # deviation 0.502 and bicubic resizing (EfficientNet-Lite). Another folder:
 # --cfg-options {train,val,test}_dataloader.dataset.data_root=FOLDER
+_base_ = './pipelines-photographs.py'
+
 data_root = 'data/coco_small'
 classes = [
     'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train', 'truck', 'boat',
@@ -17,19 +19,8 @@ classes = [
 data_preprocessor = dict(
     num_classes=80, mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], to_rgb=True)
 
-train_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(
-        type='RandomResizedCrop', scale=(224, 224), crop_ratio_range=(0.35, 1.0),
-        interpolation='bicubic'),
-    dict(type='mmmsf.RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='mmmsf.PackInputs'),
-]
-test_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(type='Resize', scale=(224, 224), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=('gt_area', )),
-]
+train_pipeline = _base_.crops_224px
+test_pipeline = _base_.whole_224px
 
 train_dataloader = dict(
     batch_size=32,

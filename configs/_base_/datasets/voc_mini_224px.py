@@ -1,6 +1,8 @@
 # A small set of photographs in VOC's layout, 20 classes, for backbones trained with mean 0.498,
 # deviation 0.502 and bicubic resizing (EfficientNet-Lite). Another folder:
 # --cfg-options {train,val,test}_dataloader.dataset.data_root=FOLDER
+_base_ = './pipelines-photographs.py'
+
 data_root = 'data/voc_mini/VOCdevkit/VOC2012'
 data_preprocessor = dict(
     num_classes=20, mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], to_rgb=True)
@@ -15,11 +17,7 @@ train_pipeline = [
         magnitude_level=9, magnitude_std=0.5, hparams=dict(pad_val=[128, 128, 128])),
     dict(type='mmmsf.PackInputs'),
 ]
-test_pipeline = [
-    dict(type='mmmsf.LoadImage'),
-    dict(type='Resize', scale=(224, 224), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=('gt_area', )),
-]
+test_pipeline = _base_.whole_224px
 
 train_dataloader = dict(
     batch_size=16,
