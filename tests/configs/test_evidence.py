@@ -1,4 +1,4 @@
-"""The tables of configs/evidence/README.md are those of its runs.csv."""
+"""The tables of configs/evidence/README.md are those of its CSV files."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,9 +9,8 @@ import pytest
 from _results import METRICS, spread
 
 FOLDER = Path(__file__).resolve().parents[2] / 'configs/evidence'
-README, FROZEN = (
-    (FOLDER / 'README.md').read_text(encoding='utf-8').split('\n## On frozen features\n')
-)
+TEXT = (FOLDER / 'README.md').read_text(encoding='utf-8')
+FIVE_EPOCHS = TEXT.partition('\n## With the last stages trained for five epochs\n')[2]
 
 
 def read(name: str) -> list[dict[str, str]]:
@@ -44,10 +43,55 @@ def spreads(runs: list[dict[str, str]], columns: Iterable[str]) -> list[str]:
 
 def table(title: str, header: str = '|') -> list[list[str]]:
     """Return the cells of the first table below a title, header first, without emphasis."""
-    lines = FROZEN.partition(title)[2].replace('**', '').splitlines()
+    lines = TEXT.partition(title)[2].replace('**', '').splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith(header))
     names, _, *rows = lines[first : lines.index('', first)]
     return [[cell.strip() for cell in line.split('|')[1:-1]] for line in (names, *rows)]
+
+
+LITE1 = 'voc_mini val, EfficientNet-Lite1, tested at 448 px'
+GLANCE = {  # a line of the first table: the data of its runs
+    ('voc_mini, frozen', '320 / 448'): 'voc_mini val, tested at 448 px',
+    ('voc_mini, frozen Lite1', '320 / 448'): LITE1,
+    ('voc_mini, trained', '224 / 320'): 'voc_mini val, 224 px, tested at 320 px',
+    ('voc_mini, trained', '320 / 448'): 'voc_mini val, 320 px, tested at 448 px',
+    ('coco_small, frozen', '224 / 320'): 'coco_small val, tested at 320 px',
+    ('coco_small, trained', '224 / 320'): 'coco_small val, 224 px, tested at 320 px',
+    ('corel5k, frozen', '224 / 224'): 'corel5k val',
+}
+GLANCE_ROWS = {  # a column: the rows of the grids, `-s32` where a head does better there
+    'linear': ('linear',),
+    'CSRA': ('csra',),
+    'Query2Label': ('q2l',),
+    'ML-Decoder': ('ml-decoder', 'ml-decoder-s32', 'ml-decoder-100-groups'),
+    'msf-lite': ('msf-lite',),
+    '`ours`': ('ours', 'msf-ours', 'ours-100-groups'),
+}
+
+
+def test_heads_at_a_glance() -> None:
+    """Means of three runs, else their number in brackets; the last column is to the best other."""
+    header, *rows = table('\n## At a glance\n')
+    assert header[2:-1] == list(GLANCE_ROWS)
+    assert [tuple(row[:2]) for row in rows] == list(GLANCE)
+    labels = [
+        run | {'data': run['data'] + ' val'}
+        for run in read('../labels/loss_runs.csv')
+        if (run['head'], run['row']) == ('linear', 'linear')
+    ]
+    for name, size, *cells, difference in rows:
+        scores = []
+        for heads, cell in zip(GLANCE_ROWS.values(), cells, strict=True):
+            runs = FROZEN_RUNS + TRAINED_RUNS + labels
+            data = GLANCE[name, size]
+            found = [
+                float(run['mAP']) for run in runs if run['data'] == data and run['row'] in heads
+            ]
+            number = '' if len(found) in (0, 3) else f' ({len(found)})'
+            assert cell == (spread(found, 2) + number if found else ''), (name, size, heads)
+            scores += [mean(found)] if found else []
+        less = float(difference.split(' [')[0])
+        assert less == pytest.approx(scores[-1] - max(scores[:-1]), abs=0.06), (name, size)
 
 
 def values(row: str, key: str, data: str = 'photographs') -> list[float]:
@@ -56,15 +100,15 @@ def values(row: str, key: str, data: str = 'photographs') -> list[float]:
 
 
 def printed(row: str) -> list[str]:
-    """Return the cells of a row of the README's first table, without emphasis."""
+    """Return the cells of a row of the table of five epochs, without emphasis."""
     (line,) = [
-        x for x in README.splitlines() if x.startswith(f'| `{row}` |') and x.count('|') == 12
+        x for x in FIVE_EPOCHS.splitlines() if x.startswith(f'| `{row}` |') and x.count('|') == 12
     ]
     return [cell.strip().replace('**', '') for cell in line.split('|')[1:-1]]
 
 
 @pytest.mark.parametrize('row', ROWS)
-def test_every_recipe_has_three_runs_in_the_first_table(row: str) -> None:
+def test_every_recipe_has_three_runs_in_the_table_of_five_epochs(row: str) -> None:
     cells = printed(row)
     columns = METRICS[:6]  # of the runs of 0.1.0
     digits = dict.fromkeys(columns, 2) | dict.fromkeys(columns[1:4], 1)
@@ -98,14 +142,14 @@ def test_losses_and_norms_in_the_text(
 )
 def test_gate_and_depth(row: str, found: str) -> None:
     assert spread(values(row, 'mAP')) == found
-    assert f'{found}' in README
+    assert f'{found}' in TEXT
 
 
 def test_differences_to_the_papers_network() -> None:
     for row, found in (('msf-gate', '14.03 ± 2.02'), ('msf-lite', '17.12 ± 1.68')):
         paired = [a - b for a, b in zip(values(row, 'mAP'), values('msf', 'mAP'), strict=True)]
         assert spread(paired) == found
-        assert f'+{found}' in README
+        assert f'+{found}' in TEXT
 
 
 ADDITIONS = ('none', 'res-tanh', 'adapters', 'poolgate', 'raw')
@@ -114,7 +158,7 @@ ADDITIONS = ('none', 'res-tanh', 'adapters', 'poolgate', 'raw')
 @pytest.mark.parametrize('name', ['msf-lite', *(f'msf-lite-{name}' for name in ADDITIONS)])
 def test_additions(name: str) -> None:
     """Each line has mAP and small mAP on the hard digits and mAP of seed 0 on the photographs."""
-    (line,) = [x for x in README.splitlines() if x.endswith(f'| `{name}` |')]
+    (line,) = [x for x in FIVE_EPOCHS.splitlines() if x.endswith(f'| `{name}` |')]
     cells = [cell.strip() for cell in line.split('|')[1:-1]]
     for cell, data, key in (
         (cells[1], 'hard digits', 'mAP'),
@@ -127,7 +171,7 @@ def test_additions(name: str) -> None:
 
 def test_distilled_head() -> None:
     (value,) = values('linear-distilled', 'mAP')
-    assert f'| {value:.2f} (+{value - values("linear", "mAP")[0]:.2f}) |' in README
+    assert f'| {value:.2f} (+{value - values("linear", "mAP")[0]:.2f}) |' in TEXT
     assert mean(values('linear', 'mAP')) == pytest.approx(61.34, abs=0.005)
 
 
@@ -151,7 +195,7 @@ def test_distilled_head() -> None:
 def test_frozen_heads_have_three_runs_in_their_table(data: str, row: str, rate: str) -> None:
     runs = select(FROZEN_RUNS, f'{data} val', row, rate)
     assert [run['seed'] for run in runs] == ['0', '1', '2']
-    lines = FROZEN.partition(f'**{data}, ')[2].replace('**', '').splitlines()
+    lines = TEXT.partition(f'**{data}, ')[2].replace('**', '').splitlines()
     line = next(x for x in lines if x.startswith(f'| `{row}` | '))
     assert f' {spread([float(run["mAP"]) for run in runs], 2)} ' in line
     assert f' {int(runs[0]["params"]):,} ' in line
@@ -194,7 +238,7 @@ def test_rates_on_voc_mini() -> None:
 
 def test_changes_of_ours() -> None:
     """Seeds of one rate are divided by commas, rates by semicolons."""
-    rows = table('Changes of `ours`, on that', '| row | rate | mAP |')[1:]
+    rows = table('**Changes of `ours` on voc_mini**', '| row | rate | mAP |')[1:]
     assert len(rows) == 17
     for name, rates, cell in rows:
         for rate, found in zip(rates.split(', '), cell.split(' (')[0].split('; '), strict=True):
@@ -212,9 +256,6 @@ def test_changes_of_ours_on_coco_small() -> None:
         if row != '`ours`':
             less = float(difference.split(' [')[0])
             assert less == pytest.approx(float(score) - first, abs=0.06), row
-
-
-LITE1 = 'voc_mini val, EfficientNet-Lite1, tested at 448 px'
 
 
 def test_the_printed_network_starts_from_small_maps() -> None:

@@ -30,17 +30,22 @@ def test_row_trains_its_backbone_from_stride_16_on(name: str | None) -> None:
     for key, p in model.named_parameters():
         early = key.startswith(('backbone.timm_model.conv_stem', 'backbone.timm_model.bn1'))
         early |= any(key.startswith(f'backbone.timm_model.blocks.{i}.') for i in range(3))
-        frozen = early or (name == 'ours-frozen' and key.startswith('backbone'))
+        frozen = (early and name != 'ours-whole') or (
+            name == 'ours-frozen' and key.startswith('backbone')
+        )
         assert (p.grad is None) == frozen, key
         if not frozen:
             assert torch.isfinite(p.grad).all()
             assert (rates[id(p)] < 5e-4) == key.startswith('backbone'), key
 
 
-def test_the_stages_learn_more_slowly_towards_the_input() -> None:
-    keys = load_row(TRAINED, None).optim_wrapper.paramwise_cfg.custom_keys
-    rates = [keys[f'blocks.{i}'].lr_mult for i in range(3, 7)]
+@pytest.mark.parametrize(('name', 'first'), [(None, 3), ('ours-whole', 0)])
+def test_the_stages_learn_more_slowly_towards_the_input(name: str | None, first: int) -> None:
+    keys = load_row(TRAINED, name).optim_wrapper.paramwise_cfg.custom_keys
+    rates = [keys[f'blocks.{i}'].lr_mult for i in range(first, 7)]
     assert rates == sorted(rates) and rates[-1] == keys['conv_head'].lr_mult
+    if name == 'ours-whole':
+        assert keys['conv_stem'].lr_mult == keys['bn1'].lr_mult == rates[0]
 
 
 @pytest.mark.parametrize('name', row_names(RECIPE))
