@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from _bootstrap import bootstrap_metrics, paired_difference, resample_weights
-from _weighted_metrics import weighted_average_precision, weighted_metrics
+from _weighted_metrics import weighted_average_precision, weighted_f1, weighted_metrics
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
@@ -74,6 +74,29 @@ def test_no_positive_and_no_prediction(data: tuple) -> None:
     assert all(np.isnan(x).all() for x in nothing.values())
     silent = weighted_metrics(scores, targets, None, weights, thr=2.0)
     assert (silent['CF1'] == 0).all() and (silent['OF1'] == 0).all()
+
+
+def test_counts_of_shares_are_means(data: tuple) -> None:
+    _, targets, _, weights = data
+    first, second = (np.random.default_rng(x).random(targets.shape) < 0.02 for x in (0, 1))
+    found = weighted_f1((first.astype(float) + second) / 2, targets, weights)
+    drawn = weights.astype(float)
+
+    def count(mask: NDArray) -> NDArray:
+        return mask.T.astype(float) @ drawn
+
+    correct = (count(first & (targets == 1)) + count(second & (targets == 1))) / 2
+    predicted = (count(first & (targets >= 0)) + count(second & (targets >= 0))) / 2
+    assert ((predicted > 0) & (predicted < 1)).any()  # a class may be predicted half a time
+    positives = count(targets == 1)
+    for r in range(weights.shape[1]):
+        present = positives[:, r] > 0
+        with np.errstate(invalid='ignore'):
+            precision = np.nan_to_num(correct[:, r] / predicted[:, r])[present].mean()
+        recall = (correct[:, r] / np.maximum(positives[:, r], 1))[present].mean()
+        assert found['CF1'][r] == pytest.approx(2 * precision * recall / (precision + recall))
+        total = predicted[:, r].sum() + positives[:, r].sum()
+        assert found['OF1'][r] == pytest.approx(2 * correct[:, r].sum() / total)
 
 
 def test_bootstrap_is_paired_seeded_and_starts_with_the_images_themselves(data: tuple) -> None:

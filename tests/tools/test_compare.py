@@ -148,7 +148,7 @@ def test_tuned_thresholds_compare_what_0_5_does_not(folder: Path) -> None:
         done = run_tool(folder, TOOL, 'strong.npz', 'scaled.npz', '--thr', thr, '--resamples', '20')
         assert done.returncode == 0, done.stderr
         found[thr] = {row[1]: float(row[4]) for row in table(done.stdout)}
-    assert 'CF1, OF1 at thresholds tuned on the other half' in done.stdout
+    assert 'CF1, OF1 at thresholds tuned on the other half, 50 divisions' in done.stdout
     assert found['0.5']['CF1'] < -10 and found['0.5']['OF1'] < -10
     assert found['tuned']['CF1'] == found['tuned']['OF1'] == found['tuned']['mAP'] == 0
 

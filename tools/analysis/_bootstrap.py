@@ -54,7 +54,7 @@ def bootstrap_metrics(
     num_resamples: int = 1000,
     seed: int = 0,
     parts: Mapping[str, NDArray[np.integer]] | None = None,
-    decisions: Sequence[NDArray[np.bool_]] | None = None,
+    decisions: Sequence[NDArray] | None = None,
 ) -> list[dict[str, FloatArray]]:
     """Compute the metrics of several models on the same resamples of the images.
 
@@ -64,7 +64,8 @@ def bootstrap_metrics(
         num_resamples: Number of resamples R.
         seed: Seed of the draws.
         parts: Parts of the classes with a mAP of their own, see :func:`weighted_metrics`.
-        decisions: Decisions (N, K) of each model for CF1 and OF1, in place of those at 0.5.
+        decisions: Decisions (N, K) of each model for CF1 and OF1, or shares of several
+            decisions, in place of those at 0.5.
 
     Returns:
         For each model, metric name -> shape (R + 1,): entry 0 on the images themselves, the others

@@ -85,31 +85,32 @@ def _mean(values: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Divide; 0 where there is nothing to divide by."""
+    return np.where(whole == 0, 0.0, part / np.where(whole == 0, 1.0, whole))
+
+
 def _f1(precision: FloatArray, recall: FloatArray) -> FloatArray:
-    total = precision + recall
-    return np.where(total == 0, 0.0, 2 * precision * recall / np.where(total == 0, 1.0, total))
+    return _ratio(2 * precision * recall, precision + recall)
 
 
 def weighted_f1(
-    decided: NDArray[np.bool_], targets: TargetArray, weights: Weights
+    decided: ArrayLike, targets: TargetArray, weights: Weights
 ) -> dict[str, FloatArray]:
-    """Compute CF1 and OF1 in each resample, (R,), 0 to 1, as defined in ``threshold_metrics``."""
+    """Compute CF1 and OF1 in each resample, (R,), 0 to 1, as defined in ``threshold_metrics``.
+
+    Args:
+        decided: Decisions (N, K), or shares of several decisions, of which the counts are means.
+        targets, weights: As for :func:`weighted_average_precision`.
+    """
     positive, drawn = targets == 1, weights.astype(np.float64)  # exact far beyond any count
-
-    def count(mask: NDArray[np.bool_]) -> FloatArray:
-        return mask.T.astype(np.float64) @ drawn  # (K, R)
-
-    correct, predicted, positives = (
-        count(decided & positive),
-        count(decided & (targets >= 0)),
-        count(positive),
+    shares = np.asarray(decided, dtype=np.float64)
+    correct, predicted, positives = (  # (K, R)
+        x.T @ drawn for x in (shares * positive, shares * (targets >= 0), positive.astype(float))
     )
     present = positives > 0
-    cp = _mean(correct / np.maximum(predicted, 1), present)
-    cr = _mean(correct / np.maximum(positives, 1), present)
-    op, overall = (
-        correct.sum(axis=0) / np.maximum(x.sum(axis=0), 1) for x in (predicted, positives)
-    )
+    cp, cr = (_mean(_ratio(correct, x), present) for x in (predicted, positives))
+    op, overall = (_ratio(correct.sum(axis=0), x.sum(axis=0)) for x in (predicted, positives))
     return {'CF1': _f1(cp, cr), 'OF1': _f1(op, np.where(present.any(axis=0), overall, np.nan))}
 
 
@@ -120,7 +121,7 @@ def weighted_metrics(
     weights: Weights,
     thr: float | ArrayLike = 0.5,
     parts: Mapping[str, NDArray[np.integer]] | None = None,
-    decided: NDArray[np.bool_] | None = None,
+    decided: NDArray | None = None,
 ) -> dict[str, FloatArray]:
     """Compute mAP, mAP of each size (where some label has one), CF1 and OF1 in each resample.
 
@@ -128,7 +129,7 @@ def weighted_metrics(
         scores, targets, sizes, weights: As for :func:`weighted_average_precision`.
         thr: Decision threshold of CF1 and OF1, a number or shape (K,).
         parts: Name -> indices of the classes of another mAP, ``mAP_<name>``.
-        decided: Decisions (N, K) of CF1 and OF1 in place of those by ``thr``.
+        decided: Decisions (N, K) of CF1 and OF1, or shares, in place of those by ``thr``.
 
     Returns:
         Name -> shape (R,), values 0 to 1; NaN where a resample leaves it undefined.

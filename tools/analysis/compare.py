@@ -4,7 +4,7 @@ A, B and C are prediction files on the same images (``tools/test.py --out FILE.n
 training's ``val/predictions.npz``) or folders, such as one row of ``ablate.py``: all
 ``predictions.npz`` in a folder are runs of one model, whose metric is their mean. Every other model
 is compared with the first. The interval covers the choice of the test images, not the seeds of the
-training.
+training, nor the tuning of thresholds.
 """
 
 import argparse
@@ -39,7 +39,8 @@ def parse_args() -> argparse.Namespace:
         type=threshold,
         default=0.5,
         help='threshold of CF1 and OF1; "tuned": those of each class that are best on one half of '
-        'the images decide the other half, for each run on its own (default: %(default)s)',
+        'the images decide the other half, for each run on its own, means of 50 divisions '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--min-positives',
@@ -142,7 +143,9 @@ def main() -> None:
     except (ValueError, OSError) as error:
         raise SystemExit(f'compare.py: {error}') from error
     counts = ', '.join(str(len(files)) for files in paths)
-    where = 'thresholds tuned on the other half' if args.thr is None else f'{args.thr:g}'
+    where = (
+        'thresholds tuned on the other half, 50 divisions' if args.thr is None else f'{args.thr:g}'
+    )
     print(
         f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed '
         f'{args.seed}; low, high: {100 * args.level:g} % percentile interval; '
