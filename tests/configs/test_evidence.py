@@ -282,14 +282,38 @@ def test_heads_on_a_second_backbone() -> None:
             assert float(difference.split(' [')[0]) == pytest.approx(ours - score, abs=0.006)
 
 
+def folds(row: str, rate: str, count: int) -> list[float]:
+    """Return mAP of a row, one value a fold."""
+    key = row, f'{float(rate):g}'
+    runs = [run for k in range(count) for run in select(FROZEN_RUNS, FOLD.format(k), *key)]
+    assert len(runs) == count, key
+    return [float(run['mAP']) for run in runs]
+
+
 def test_five_folds() -> None:
     rows = table('**Five folds in place of one fifth.**', '| row |')[1:]
-    assert len(rows) == 28
+    assert len(rows) == 30
     for row, rate, cell in rows:
-        key = row.replace('`', ''), f'{float(rate):g}'
-        runs = [run for k in range(5) for run in select(FROZEN_RUNS, FOLD.format(k), *key)]
-        scores = [float(run['mAP']) for run in runs]
-        assert len(scores) == 5 and cell == f'{mean(scores):.2f}', row
+        scores = folds(row.replace('`', ''), rate, 5)
+        assert cell == f'{mean(scores):.2f}', row
+
+
+def test_values_of_init_scale() -> None:
+    rows = table('\nThe value, on the first three of the')[1:]
+    assert len(rows) == 4
+    for row, cell in rows:
+        assert cell == ', '.join(f'{x:.1f}' for x in folds(row.strip('`'), '3e-4', 3)), row
+
+
+def test_changes_of_the_recipe_on_coco_small() -> None:
+    rows = table('\nOne change of the recipe each, coco_small val')[1:]
+    assert [row[0] for row in rows] == ['`msf-ours`', '`ours-one-rate`', '`ours-splice-mix`']
+    for row, score, difference, *_ in rows:
+        data = 'coco_small val, 224 px, tested at 320 px'
+        (run,) = [x for x in select(TRAINED_RUNS, data, row.strip('`')) if x['seed'] == '0']
+        assert score == f'{float(run["mAP"]):.2f}'
+        less = float(difference.split(' [')[0] or 0)
+        assert less == pytest.approx(float(score) - float(rows[0][1]), abs=0.06), row
 
 
 @pytest.mark.parametrize(
