@@ -402,7 +402,7 @@ def test_heads_on_larger_whole_images() -> None:
 @pytest.mark.parametrize(
     ('title', 'data', 'columns', 'names'),
     [
-        ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 12),
+        ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 13),
         ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 5),
     ],
 )
