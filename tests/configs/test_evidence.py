@@ -300,6 +300,14 @@ def test_five_folds() -> None:
         assert cell == f'{mean(scores):.2f}', row
 
 
+def test_profiles_as_printed_on_larger_images() -> None:
+    rows = table('\nWhole images of 448 px, voc_mini val, Lite0')[1:]
+    assert len(rows) == 3
+    for row, *cells in rows:
+        (run,) = select(FROZEN_RUNS, 'voc_mini val, tested at 448 px', row.strip('`'))
+        assert cells == spreads([run], ('mAP', 'mAP_medium')), row
+
+
 def test_values_of_init_scale() -> None:
     rows = table('\nThe value, on the first three of the')[1:]
     assert len(rows) == 4
