@@ -65,6 +65,8 @@ GLANCE_ROWS = {  # a column: the rows of the grids, `-s32` where a head does bet
     'CSRA': ('csra',),
     'Query2Label': ('q2l',),
     'ML-Decoder': ('ml-decoder', 'ml-decoder-s32', 'ml-decoder-100-groups'),
+    'MSF as printed': ('msf',),
+    'and `init_scale=0.3`': ('msf-init-0.3',),
     'msf-lite': ('msf-lite',),
     '`ours`': ('ours', 'msf-ours', 'ours-100-groups'),
 }
