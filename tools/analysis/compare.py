@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         type=threshold,
         default=0.5,
         help='threshold of CF1 and OF1; "tuned": those of each class that are best on one half of '
-        'the images decide the other half, for each run on its own, means of 50 divisions '
+        'the images decide the other half, for each run on its own, means of many divisions '
         '(default: %(default)s)',
     )
     parser.add_argument(
@@ -110,7 +110,7 @@ def main() -> None:
 
     from mmmsf.evaluation import Predictions
     from mmmsf.evaluation.functional import threshold_decisions
-    from mmmsf.evaluation.tuning import held_out_decisions
+    from mmmsf.evaluation.tuning import DIVISIONS, held_out_decisions
 
     def decide(run: Predictions) -> np.ndarray:
         if args.thr is None:
@@ -143,9 +143,8 @@ def main() -> None:
     except (ValueError, OSError) as error:
         raise SystemExit(f'compare.py: {error}') from error
     counts = ', '.join(str(len(files)) for files in paths)
-    where = (
-        'thresholds tuned on the other half, 50 divisions' if args.thr is None else f'{args.thr:g}'
-    )
+    tuned = f'thresholds tuned on the other half, {DIVISIONS} divisions'
+    where = tuned if args.thr is None else f'{args.thr:g}'
     print(
         f'first: {args.names[0]}; runs: {counts}; {args.resamples} resamples of the images, seed '
         f'{args.seed}; low, high: {100 * args.level:g} % percentile interval; '
