@@ -49,6 +49,11 @@ def table(title: str, header: str = '|') -> list[list[str]]:
     return [[cell.strip() for cell in line.split('|')[1:-1]] for line in (names, *rows)]
 
 
+def assert_difference(cell: str, expected: float, within: float = 0.06) -> None:
+    """Require a cell's difference, which its interval follows."""
+    assert float(cell.split(' [')[0]) == pytest.approx(expected, abs=within), cell
+
+
 LITE1 = 'voc_mini val, EfficientNet-Lite1, tested at 448 px'
 GLANCE = {  # a line of the first table: the data of its runs
     ('voc_mini, frozen', '320 / 448'): 'voc_mini val, tested at 448 px',
@@ -94,8 +99,7 @@ def test_heads_at_a_glance() -> None:
             number = '' if len(found) in (0, 3) else f' ({len(found)})'
             assert cell == (spread(found, 2) + number if found else ''), (name, size, heads)
             scores += [mean(found)] if found else []
-        less = float(difference.split(' [')[0])
-        assert less == pytest.approx(scores[-1] - max(scores[:-1]), abs=0.06), (name, size)
+        assert_difference(difference, scores[-1] - max(scores[:-1]))
 
 
 def values(row: str, key: str, data: str = 'photographs') -> list[float]:
@@ -258,8 +262,7 @@ def test_changes_of_ours_on_coco_small() -> None:
         run = select(FROZEN_RUNS, data, row.strip('`'), '0.001')[0]
         assert run['seed'] == '0' and score == f'{float(run["mAP"]):.2f}', row
         if row != '`ours`':
-            less = float(difference.split(' [')[0])
-            assert less == pytest.approx(float(score) - first, abs=0.06), row
+            assert_difference(difference, float(score) - first)
 
 
 def test_the_printed_network_starts_from_small_maps() -> None:
@@ -283,7 +286,7 @@ def test_heads_on_a_second_backbone() -> None:
         assert cells == spreads(found, COLUMNS), row
         if row != '`ours`':
             score = mean(float(run['mAP']) for run in found)
-            assert float(difference.split(' [')[0]) == pytest.approx(ours - score, abs=0.006)
+            assert_difference(difference, ours - score, 0.006)
 
 
 def folds(row: str, rate: str, count: int) -> list[float]:
@@ -324,8 +327,7 @@ def test_changes_of_the_recipe_on_coco_small() -> None:
         data = 'coco_small val, 224 px, tested at 320 px'
         (run,) = [x for x in select(TRAINED_RUNS, data, row.strip('`')) if x['seed'] == '0']
         assert score == f'{float(run["mAP"]):.2f}'
-        less = float(difference.split(' [')[0] or 0)
-        assert less == pytest.approx(float(score) - float(rows[0][1]), abs=0.06), row
+        assert_difference(difference or '0', float(score) - float(rows[0][1]))
 
 
 @pytest.mark.parametrize(
@@ -362,8 +364,7 @@ def test_other_trainings_on_coco_small() -> None:
         (run,) = select(FROZEN_RUNS, f'coco_small {FIFTH}, recipe, tested at 320 px', row.strip('`'))
         assert cells[:3] == spreads([run], ('mAP', 'CF1', 'OF1')), row
         if row != '`ours`':
-            difference = float(cells[3].split(' [')[0])
-            assert difference == pytest.approx(float(cells[0]) - first, abs=0.06), row
+            assert_difference(cells[3], float(cells[0]) - first)
 
 
 SIZES = {  # lines of the first table: data, row and rate of the runs, at the crops' size and at others
