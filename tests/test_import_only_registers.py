@@ -17,17 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The libraries that the rooms need come first: their imports may change the process.
 STATE = """
-import time
-start = time.perf_counter()
-import mmpretrain.models
-models = time.perf_counter() - start
-import cv2, matplotlib.font_manager, mmpretrain.apis, pycocotools.mask, safetensors, torchvision
+import sys
+import cv2, matplotlib.font_manager, mmpretrain.apis, mmpretrain.models
+import pycocotools.mask, safetensors, torchvision
 import tests.helpers.process_state as state
-before = state.process_state()
-start = time.perf_counter()
+before, modules = state.process_state(), set(sys.modules)
 import mmmsf
-cost = time.perf_counter() - start
-assert cost < models / 20, f'import mmmsf takes {cost:.3f} s, mmpretrain.models {models:.3f} s'
+loaded = set(sys.modules) - modules
+rooms = {f'mmmsf.{room}' for room in mmmsf._ROOMS}
+assert 'mmmsf.registry' in loaded and not rooms & loaded, rooms & loaded
+assert all(name.split('.')[0] == 'mmmsf' for name in loaded), loaded
 assert not state.changed(before), f'import mmmsf: {state.changed(before)}'
 for room in mmmsf._ROOMS:
     getattr(mmmsf, room)
