@@ -76,16 +76,12 @@ def test_parameters_are_those_of_the_config(name: str) -> None:
     assert count_parameters(load_recipe(name)) == PARAMETERS[name]['Metadata']['Parameters']
 
 
-@pytest.mark.parametrize(
-    'model',
-    [
-        pytest.param(x, marks=() if 'digits' in x['Name'] else pytest.mark.slow, id=x['Name'])
-        for x in MODELS
-    ],
-)
+@pytest.mark.parametrize('model', MODELS, ids=lambda model: model['Name'])
 def test_operations_are_those_of_the_model(model: dict) -> None:
     cfg = Config.fromfile(ROOT / model['Config'])
-    cost = count_complexity(build_model(cfg), input_size(cfg))
+    network = build_model(cfg)
+    count_complexity(network, (96, 96))  # position encodings read a buffer the first time
+    cost = count_complexity(network.to('meta'), input_size(cfg))  # shapes without numbers
     assert cost.total_flops == model['Metadata']['FLOPs']
 
 

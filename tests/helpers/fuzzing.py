@@ -30,7 +30,7 @@ QUICK = settings(
 )
 LENGTHS = [pytest.param(False, id='quick'), pytest.param(True, id='long', marks=pytest.mark.slow)]
 LONG = settings(
-    max_examples=int(os.environ.get('FUZZ_EXAMPLES', 2000)),
+    max_examples=int(os.environ.get('FUZZ_EXAMPLES', 500)),
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
