@@ -24,7 +24,7 @@ def unite_targets(target: Tensor) -> Tensor:
 
 @BATCH_AUGMENTS.register_module()
 class SpliceMix:
-    """Replace a part of each batch by grids of other images of the batch, scaled down.
+    """Replace a part of each batch by grids of images of the batch, drawn at random, scaled down.
 
     A grid has the labels of all its images. So objects appear smaller, beside classes that they
     rarely meet, and no object is cut. Source: Wang et al., "SpliceMix: A Cross-scale and Semantic

@@ -88,7 +88,7 @@ def test_operations_are_those_of_the_model(model: dict) -> None:
 def test_parameters_of_the_grid() -> None:
     found = {name: count_parameters(load_recipe(name)) for name in ROWS}
     paper = PARAMETERS['msf/msf_resnet101_6xb21-80e_coco14-448px.py']['Metadata']['Parameters']
-    same = ('bicubic', 'area', 'nearest', 'bce', 'no-hsa', 'init-0.3')
+    same = ('bicubic', 'area', 'nearest', 'bce', 'no-hsa', 'init-none')
     assert {found[f'msf-{name}'] for name in same} == {paper}
     assert found['msf-gate'] == paper + 512
 

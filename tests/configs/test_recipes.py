@@ -182,8 +182,10 @@ def test_grid_has_the_rows_of_the_paper() -> None:
         *('msf-self-attn-first', 'msf-self-attn-rest', 'msf-self-attn-all'),
         *('msf-enc1-dec1', 'msf-enc1-dec2', 'msf-enc1-dec3', 'msf-enc2-dec1', 'msf-enc2-dec2'),
         *('msf-enc3-dec1', 'msf-enc3-dec2', 'msf-enc3-dec3'),
-        *('msf-bce', 'msf-unshared', 'msf-gate', 'msf-init-0.3'),
+        *('msf-bce', 'msf-unshared', 'msf-gate', 'msf-init-none'),
     ]
+    base = load_row(GRID, None).to_dict()
+    assert [name for name in ROWS if load_recipe(name).to_dict() == base] == []
     head = load_recipe('msf-enc3-dec1').model.head
     assert (head.num_encoder_layers, head.num_decoder_layers) == (3, 1)
     assert load_recipe('msf-no-hsa').model.neck.fuse is False

@@ -9,6 +9,9 @@ from mmengine.runner import BaseLoop, Runner
 from mmmsf.registry import HOOKS
 from mmmsf.utils.unwrap import unwrap_model
 
+# Buffers that their modules fill in where a checkpoint lacks them, and drop where they have none.
+OPTIONAL = ('neck.scaled', 'head.position.trained_grid')
+
 
 @HOOKS.register_module()
 class TransferHook(Hook):
@@ -51,11 +54,13 @@ class TransferHook(Hook):
             for name, value in model.state_dict().items()
             if not name.startswith(self.exclude)
         }
-        wrong = sorted(
-            name
-            for name in own.keys() | state.keys()
-            if name not in own or name not in state or own[name].shape != state[name].shape
-        )
+
+        def fits(name: str) -> bool:
+            if name in own and name in state:
+                return own[name].shape == state[name].shape
+            return name in OPTIONAL
+
+        wrong = sorted(name for name in own.keys() | state.keys() if not fits(name))
         if wrong:
             raise ValueError(
                 f'`load_from`: besides {list(self.exclude)}, these weights are missing, left over '

@@ -295,7 +295,7 @@ class MSFHead(MultiLabelClsHead):
         """
         if not self.branch_loss:
             return super().loss(feats, data_samples, **kwargs)
-        scores = self.predictor_scores(feats)
+        scores = self(feats, parts=True)
         names = [f'loss_branch_{i}' for i in range(self.num_scales)]
         if self.pooling is not None:
             names.append('loss_pooling')
@@ -336,12 +336,14 @@ class MSFHead(MultiLabelClsHead):
             maps.append(activation_maps(feats[-1], self.pooling.unit_weight))
         return maps
 
-    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+    def forward(self, feats: Sequence[Tensor], parts: bool = False) -> Tensor | list[Tensor]:
         """Compute logits.
 
         Args:
             feats: ``num_scales`` maps (B, C, h_i, w_i), and with ``pooling_channels`` one map
                 (B, pooling_channels, h, w) after them.
+            parts: If True, return :meth:`predictor_scores` instead. The loss takes them from here,
+                as ``torch.compile`` of a module compiles what is called through it.
 
         Returns:
             Logits (B, K).
@@ -349,6 +351,8 @@ class MSFHead(MultiLabelClsHead):
         Raises:
             ValueError: Number or channels of the maps are not as configured.
         """
+        if parts:
+            return self.predictor_scores(feats)
         logits = self.fc(self.pre_logits(feats))
         if self.pooling is None:
             return logits

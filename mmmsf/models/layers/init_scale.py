@@ -23,7 +23,9 @@ def scale_conv(conv: nn.Conv2d, x: Tensor, deviation: float) -> float:
     Returns:
         The factor. It is 1 if the maps are constant or not finite.
     """
-    maps = conv(x).float()
+    # Not under the caller's autocast, which would keep the cast of the weight before it is scaled.
+    with torch.autocast(x.device.type, enabled=False):
+        maps = conv(x.to(conv.weight)).float()
     moments = torch.stack([maps.mean(), maps.square().mean()])
     all_reduce(moments, 'mean')
     mean, square = moments.tolist()

@@ -33,7 +33,8 @@ class LearnedPositionEncoding(nn.Module):
     The place at row r and column c of a map is encoded as ``[col_embed[c], row_embed[r]]``. The
     buffer ``trained_grid`` (in the checkpoint) keeps the map size that each branch was first
     trained with. For any other size, and beyond the tables, the trained entries are interpolated
-    linearly; this is logged once.
+    linearly; this is logged once. Tables of another length than the checkpoint's take its first
+    entries.
 
     Args:
         embed_dims: Number of channels C; even.
@@ -41,13 +42,16 @@ class LearnedPositionEncoding(nn.Module):
         num_positions: Number of entries of each table.
 
     Raises:
-        ValueError: ``embed_dims`` is odd.
+        ValueError: ``embed_dims`` is odd or ``num_positions`` below 1; while loading, tables that
+            are too short for the maps that the checkpoint was trained on.
     """
 
     def __init__(self, embed_dims: int, num_branches: int, num_positions: int = 50) -> None:
         super().__init__()
         if embed_dims % 2:
             raise ValueError(f'`embed_dims` must be even, got {embed_dims}')
+        if num_positions < 1:
+            raise ValueError(f'`num_positions` must be at least 1, got {num_positions}')
         self.row_embed = nn.Parameter(torch.empty(num_positions, embed_dims // 2))
         self.col_embed = nn.Parameter(torch.empty(num_positions, embed_dims // 2))
         nn.init.uniform_(self.row_embed)
@@ -59,15 +63,27 @@ class LearnedPositionEncoding(nn.Module):
         self._reported: set[tuple[int, ...]] = set()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
-        for name in ('row_embed', 'col_embed'):
+        grid = state_dict.get(f'{prefix}trained_grid', self.trained_grid)  # zeros: not known
+        for axis, name in enumerate(('row_embed', 'col_embed')):
             table, own = state_dict.get(prefix + name), getattr(self, name)
-            if table is not None and table.shape[1:] == own.shape[1:] and len(table) != len(own):
-                print_log(
-                    f'{prefix}{name}: the checkpoint has {len(table)} positions, the model '
-                    f'{len(own)}; resampled.',
-                    logger='current',
+            if table is None or table.shape[1:] != own.shape[1:] or len(table) == len(own):
+                continue
+            used = int(grid[:, axis].max())
+            if used > len(own):
+                raise ValueError(
+                    f'`num_positions` must be at least {used}, which the maps use that the '
+                    f'checkpoint was trained on, got {len(own)}'
                 )
+            if used:  # an entry stays that of its place
+                kept = min(len(table), len(own))
+                state_dict[prefix + name] = torch.cat([table[:kept], own.detach()[kept:].to(table)])
+            else:
                 state_dict[prefix + name] = resample_table(table, len(own))
+            print_log(
+                f'{prefix}{name}: the checkpoint has {len(table)} positions, the model '
+                f'{len(own)}; {"the first ones are taken" if used else "resampled"}.',
+                logger='current',
+            )
         state_dict.setdefault(prefix + 'trained_grid', self.trained_grid)
         super()._load_from_state_dict(state_dict, prefix, *args)
         self._grid = None

@@ -31,11 +31,13 @@ def rebalanced_weight(
         mu: Share r at which a weight is :math:`\alpha + 1/2`.
 
     Returns:
-        Weights (B, K). In an image without a positive all are :math:`\alpha + 1`.
+        Weights (B, K). In an image without a positive all are :math:`\alpha + 1`; without
+        steepness all of all images are :math:`\alpha + 1/2`.
     """
     inverse = 1 / counts
     total = (target.clamp(min=0) * inverse).sum(dim=-1, keepdim=True)
-    return alpha + torch.sigmoid(beta * (inverse / total - mu))
+    share = (inverse / total).clamp(max=torch.finfo(inverse.dtype).max)  # 0 * inf is NaN
+    return alpha + torch.sigmoid(beta * (share - mu))
 
 
 @MODELS.register_module()
@@ -65,7 +67,8 @@ class DistributionBalancedLoss(MultiLabelLoss):
         reduction, loss_weight: As in :class:`mmmsf.models.losses.MultiLabelLoss`.
 
     Raises:
-        ValueError: An argument is outside the values above, or ``loss`` has no elements.
+        ValueError: An argument is outside the values above, or ``loss`` has no elements or a
+            reduction or weight of its own.
     """
 
     def __init__(
@@ -94,21 +97,30 @@ class DistributionBalancedLoss(MultiLabelLoss):
                 '`loss` must be a loss of this package with a value for each element, got '
                 f'{type(built).__name__}'
             )
+        for name, default in (('reduction', 'mean'), ('loss_weight', 1.0)):
+            if getattr(built, name) != default:
+                raise ValueError(
+                    f'`loss` must leave `{name}` to DistributionBalancedLoss, got '
+                    f'{name}={getattr(built, name)!r}'
+                )
         self.loss = built
         self.alpha = alpha
         self.beta = beta
         self.mu = mu
         self.kappa = kappa
         self.neg_scale = neg_scale
-        self.register_buffer('counts', None, persistent=False)
-        self.register_buffer('shift', None, persistent=False)
+        # No buffers: they would come after a weight average has copied the model, and the average
+        # takes buffers by their order.
+        self.counts: Tensor | None = None
+        self.shift: Tensor | None = None
 
     def set_label_counts(self, counts: Sequence[int], num_images: int) -> None:
         """Set the number of images of each class and the number of all images."""
         images = max(num_images, 2)
         # At least one image on either side of the odds
-        self.counts = torch.as_tensor(counts, dtype=torch.float32).clamp(1, images - 1)
-        self.shift = -self.kappa / self.neg_scale * (images / self.counts - 1).log()
+        known = torch.as_tensor(counts, dtype=torch.float32).clamp(1, images - 1)
+        self.counts = known
+        self.shift = -self.kappa / self.neg_scale * (images / known - 1).log()
 
     def elementwise(self, pred: Tensor, target: Tensor) -> Tensor:
         """Compute the loss (B, K) of each element.
@@ -116,7 +128,7 @@ class DistributionBalancedLoss(MultiLabelLoss):
         Raises:
             ValueError: The label counts are not set, or are those of another number of classes.
         """
-        if self.counts is None:
+        if self.counts is None or self.shift is None:
             raise ValueError(
                 'the label counts of DistributionBalancedLoss must be set before the loss is '
                 "computed, got None: add dict(type='mmmsf.LabelCountHook') to `custom_hooks`, or "

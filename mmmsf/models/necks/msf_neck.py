@@ -1,5 +1,6 @@
 """Multi-scale extraction and hierarchical scale attention (Eq 1-5)."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -58,7 +59,8 @@ class MSFNeck(BaseModule):
             corners), ``'area'`` or ``'nearest'`` (Table 6).
         stride_padding: Padding of the 3x3 stride-2 convolution: 1 (14 -> 7) or 0 (14 -> 6).
         product_gate: If True, multiply the shared product of the scale attention by a learned
-            weight per channel, initially zero; adds C parameters.
+            weight per channel, initially zero; adds C parameters. Without ``fuse`` it has
+            no effect, which is logged.
         norm_cfg: Norm after each convolution, such as ``dict(type='GN', num_groups=32)``, as in
             the input projections of Deformable DETR. Groups of few channels remove the mean of an
             image from each: below 256 channels use fewer groups, such as ``embed_dims // 8``.
@@ -66,7 +68,7 @@ class MSFNeck(BaseModule):
         act_cfg: Activation after each convolution and its norm; False for none.
         init_scale: Standard deviation that the convolutions' maps are given on the first training
             batch (:func:`scale_conv`); None leaves the convolutions as they are drawn. The buffer
-            ``scaled`` keeps in the checkpoint that it was done; loaded weights are not scaled.
+            ``scaled`` keeps in the checkpoint that it was done; loaded convolutions are not scaled.
         passthrough: If True, hand on the backbone's last map, unchanged, after the scales. The
             backbone may give it in addition to the maps that ``in_channels`` names.
         init_cfg: Initialization config of MMEngine.
@@ -128,9 +130,15 @@ class MSFNeck(BaseModule):
         self.act = None if choice['act_cfg'] is False else ROOT_MODELS.build(choice['act_cfg'])
         hsa = HierarchicalScaleAttention(embed_dims, interpolation, choice['product_gate'])
         self.scale_attention = hsa if choice['fuse'] and len(self.scales) > 1 else None
+        if choice['product_gate'] and self.scale_attention is None:
+            print_log(
+                'MSFNeck: `product_gate` has no effect without the product (`fuse` and two scales)',
+                logger='current',
+                level=logging.WARNING,
+            )
         self.init_scale = init_scale
-        # The buffer as a plain value: reading a tensor in `forward` breaks compiled graphs.
-        self._to_scale = init_scale is not None
+        # What is left to scale, as names: reading a tensor in `forward` breaks compiled graphs.
+        self._to_scale = () if init_scale is None else tuple(self.convs)
         if init_scale is not None:
             self.scaled: Tensor
             self.register_buffer('scaled', torch.zeros((), dtype=torch.long))
@@ -139,20 +147,35 @@ class MSFNeck(BaseModule):
         name = f'{prefix}scaled'
         if self.init_scale is None:
             state_dict.pop(name, None)
-        elif any(key.startswith(f'{prefix}convs.') for key in state_dict):
+            super()._load_from_state_dict(state_dict, prefix, *args)
+            return
+        shapes = {key: x.shape for key, x in state_dict.items()}
+        drawn = tuple(
+            scale
+            for scale, conv in self.convs.items()
+            if any(
+                shapes.get(f'{prefix}convs.{scale}.{key}') != x.shape
+                for key, x in conv.named_parameters()
+            )
+        )
+        if drawn:  # no or other weights in the checkpoint
+            state_dict[name] = torch.zeros_like(self.scaled)
+        else:
             state_dict.setdefault(name, torch.ones_like(self.scaled))
         super()._load_from_state_dict(state_dict, prefix, *args)
-        self._to_scale = self.init_scale is not None and not self.scaled
+        self._to_scale = drawn or (() if self.scaled else tuple(self.convs))
 
     @torch.compiler.disable
     def _scale_convs(self, sources: dict[str, Tensor]) -> None:
         """Give the convolutions' maps the deviation ``init_scale`` on this batch."""
         factors = {
-            name: scale_conv(cast(nn.Conv2d, conv), sources[name], cast(float, self.init_scale))
-            for name, conv in self.convs.items()
+            name: scale_conv(
+                cast(nn.Conv2d, self.convs[name]), sources[name], cast(float, self.init_scale)
+            )
+            for name in self._to_scale
         }
         self.scaled.fill_(1)
-        self._to_scale = False
+        self._to_scale = ()
         text = ', '.join(f'{name} {factor:.3g}' for name, factor in factors.items())
         print_log(f'Convolutions of MSFNeck scaled for the first batch: {text}', logger='current')
 

@@ -4,10 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmmsf.checkpoint import build_model
 from mmmsf.engine import CompileHook
+from mmmsf.models import MSFHead
+from tests.helpers.msf_head import SMALL, make_feats
 from tests.helpers.small_checkpoint import small_config
 
 
@@ -46,6 +49,22 @@ def test_parts_are_compiled_in_place() -> None:
     assert len(graphs) == 2
     average = copy.deepcopy(compiled)  # as EMAHook makes one
     torch.testing.assert_close(average(inputs), plain(inputs))
+
+
+@pytest.mark.parametrize('branch_loss', [False, True])
+def test_the_loss_of_the_head_is_compiled(branch_loss: bool) -> None:
+    head = MSFHead(**SMALL, branch_loss=branch_loss)
+    sizes: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> object:
+        sizes.append(len(graph.graph.nodes))
+        return graph.forward
+
+    samples = [DataSample().set_gt_score(row) for row in torch.eye(2, 5)]
+    expected = copy.deepcopy(head).loss(make_feats(), samples)
+    head.compile(backend=backend)
+    torch.testing.assert_close(head.loss(make_feats(), samples), expected)
+    assert sum(sizes) > 30
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmmsf.engine import TransferHook
+from mmmsf.models import MSFNeck
 
 
 class _Loop(BaseLoop):
@@ -53,6 +54,17 @@ def test_another_network_is_refused(change: str) -> None:
     name = 'neck.bias' if change == 'left over' else 'body.bias'
     with pytest.raises(ValueError, match=f'of another shape: {re.escape(name)}. Load'):
         TransferHook(exclude=['fc.']).after_load_checkpoint(make_runner(3), dict(state_dict=state))
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+def test_the_mark_of_scaled_convolutions_may_be_absent(reverse: bool) -> None:
+    with_mark, without = (MSFNeck([4, 4], 4, init_scale=value) for value in (0.3, None))
+    source, own = (without, with_mark) if not reverse else (with_mark, without)
+    runner = make_runner(3)
+    runner.model = nn.ModuleDict(dict(neck=own))
+    state = nn.ModuleDict(dict(neck=source)).state_dict()
+    TransferHook(exclude=['fc.']).after_load_checkpoint(runner, dict(state_dict=state))
+    runner.model.load_state_dict(state)
 
 
 def test_a_bare_string_is_refused() -> None:

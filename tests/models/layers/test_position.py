@@ -61,6 +61,21 @@ def test_a_table_of_another_length_is_resampled(capture_log: list[str]) -> None:
     assert any('8 positions, the model 5' in line for line in capture_log)
 
 
+@pytest.mark.parametrize('length', [20, 12, 7])
+def test_a_trained_place_keeps_its_entry_in_a_table_of_another_length(length: int) -> None:
+    trained, loaded = LearnedPositionEncoding(4, 2, 12), LearnedPositionEncoding(4, 2, length)
+    expected = trained([(7, 6), (3, 3)])
+    loaded.load_state_dict(trained.state_dict())
+    torch.testing.assert_close(loaded.eval()([(7, 6), (3, 3)]), expected)
+
+
+def test_a_table_shorter_than_the_trained_maps_is_refused() -> None:
+    trained, loaded = LearnedPositionEncoding(4, 1, 12), LearnedPositionEncoding(4, 1, 6)
+    trained([(7, 5)])
+    with pytest.raises(ValueError, match='`num_positions` must be at least 7, .* got 6'):
+        loaded.load_state_dict(trained.state_dict())
+
+
 def test_state_without_the_trained_size_loads() -> None:
     encoding = LearnedPositionEncoding(4, 1, 8)
     state = encoding.state_dict()
@@ -71,6 +86,8 @@ def test_state_without_the_trained_size_loads() -> None:
 def test_odd_channels() -> None:
     with pytest.raises(ValueError, match='`embed_dims` must be even, got 5'):
         LearnedPositionEncoding(5, 1)
+    with pytest.raises(ValueError, match='`num_positions` must be at least 1, got 0'):
+        LearnedPositionEncoding(4, 1, 0)
 
 
 @pytest.mark.parametrize(

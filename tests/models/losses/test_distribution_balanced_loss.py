@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
 from mmmsf.models import DistributionBalancedLoss
@@ -96,11 +97,30 @@ def test_losses_of_every_count_are_finite() -> None:
         (dict(kappa=math.nan), '`kappa` must be at least 0, got nan'),
         (dict(neg_scale=0.5), '`neg_scale` must be at least 1, got 0.5'),
         (dict(loss=TwoWayLoss()), 'a value for each element, got TwoWayLoss'),
+        (dict(loss=AsymmetricLoss(loss_weight=5.0)), 'leave `loss_weight` to .* got loss_weight=5'),
+        (dict(loss=AsymmetricLoss(reduction='sum')), "leave `reduction` to .* reduction='sum'"),
     ],
 )
 def test_wrong_arguments(kwargs: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DistributionBalancedLoss(**kwargs)
+
+
+def test_an_average_made_before_the_counts_keeps_its_own_buffers() -> None:
+    """MMEngine's averages pair the buffers of two models by their order."""
+    model = nn.ModuleDict(dict(loss=DistributionBalancedLoss(), norm=nn.BatchNorm1d(2)))
+    average = ExponentialMovingAverage(model, momentum=0.1)
+    model['loss'].set_label_counts(COUNTS, IMAGES)
+    model['norm'].running_mean.fill_(5.0)
+    average.update_parameters(model)
+    assert [x.shape for x in average.module.buffers()] == [x.shape for x in model.buffers()]
+    assert average.module['norm'].running_mean.tolist() == [5.0, 5.0]
+
+
+def test_weights_without_steepness_are_finite() -> None:
+    target = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+    weight = rebalanced_weight(target, torch.tensor([2.0, 3.0]), 0.1, 0.0, 0.2)
+    torch.testing.assert_close(weight, torch.full((2, 2), 0.6))
 
 
 def test_counts_must_be_set_and_fit() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import load_checkpoint
 from torch import Tensor, distributed, nn
@@ -17,6 +16,7 @@ from mmmsf.models import MSFNeck
 from mmmsf.models.layers import scale_conv
 from tests.helpers import reference, small_run
 from tests.helpers.checkpoint_state import assert_same
+from tests.helpers.clean_process import start_process
 
 
 def make_neck(**kwargs: Any) -> MSFNeck:
@@ -93,9 +93,13 @@ def test_one_scale_and_a_single_map_backbone() -> None:
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_autocast(dtype: torch.dtype) -> None:
-    neck, maps = make_neck(), make_maps()
+    neck, maps = make_neck(fuse=False), make_maps()
     with torch.autocast('cpu', dtype):
-        neck(maps)
+        outs = neck(maps)  # from the scaled weights, not from a cast that autocast has kept
+        again = neck(maps)
+    for one, other in zip(outs, again, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+        assert one.float().std(correction=0).item() == pytest.approx(0.3, rel=1e-2)
     torch.testing.assert_close(deviations(neck, maps), torch.full((3,), 0.3), rtol=1e-2, atol=0)
     assert {p.dtype for p in neck.parameters()} == {torch.float32}
 
@@ -113,6 +117,29 @@ def test_loaded_weights_are_not_scaled(tmp_path: Path) -> None:
         load(neck)
         neck(maps)
         assert torch.equal(weights(neck), weights(plain))
+
+
+def test_convolutions_without_weights_in_the_checkpoint_are_scaled_alone() -> None:
+    two, maps = make_neck(scales=('medium', 'small')), make_maps()
+    two(maps)
+    neck = make_neck()
+    neck.load_state_dict(two.state_dict(), strict=False)
+    neck(maps)
+    assert neck.scaled == 1
+    for name in two.convs:
+        assert torch.equal(neck.convs[name].weight, two.convs[name].weight)
+    assert neck.convs['large'](maps[0]).std(correction=0).item() == pytest.approx(0.3, rel=1e-5)
+
+
+def test_weights_of_another_width_leave_all_to_scale() -> None:
+    wide, maps = MSFNeck([5, 7], 8, init_scale=0.3), make_maps()
+    wide(maps)
+    neck = make_neck()
+    load = dict(wide.state_dict())
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        neck.load_state_dict(load)
+    neck(maps)
+    torch.testing.assert_close(deviations(neck, maps), torch.full((3,), 0.3))
 
 
 def test_a_pretrained_backbone_does_not_keep_the_neck_from_being_scaled() -> None:
@@ -200,7 +227,10 @@ def _work(rank: int, folder: str) -> None:
 
 
 def test_two_ranks_scale_alike(tmp_path: Path) -> None:
-    mp.start_processes(_work, (str(tmp_path),), nprocs=2, start_method='fork')
+    ranks = [start_process(_work, rank, str(tmp_path)) for rank in range(2)]
+    for process in ranks:
+        process.join(timeout=100)
+        assert process.exitcode == 0
     one, other = (torch.load(tmp_path / f'{rank}.pt') for rank in range(2))
     assert torch.equal(one, other)
     both = [torch.cat(pair) for pair in zip(make_maps(0, 1.0), make_maps(1, 7.0), strict=True)]
