@@ -153,5 +153,15 @@ def load_config(path: str, options: Mapping[str, Any] | None = None) -> 'Config'
         cfg = read_config(path)
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
-    cfg.merge_from_dict(dict(options or {}))
+    apply_options(cfg, options, path)
     return cfg
+
+
+def apply_options(cfg: 'Config', options: Mapping[str, Any] | None, path: str) -> None:
+    """Change values of a config by dotted keys, or exit with one line that names the error."""
+    from mmmsf.utils.config_file import merge_options
+
+    try:
+        merge_options(cfg, options, path)
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from error

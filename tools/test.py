@@ -9,6 +9,7 @@ from _cli import (
     add_common_arguments,
     add_fast_arguments,
     add_verbose_argument,
+    apply_options,
     fast_options,
     harden,
     load_config,
@@ -80,8 +81,7 @@ def _config(args: argparse.Namespace) -> 'Config':
 
     cfg = load_config(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    apply_options(cfg, args.cfg_options, args.config)
     cfg.load_from = args.checkpoint
     launch.set_fast_forward(cfg, **fast_options(args))
     if args.show_dir is not None:
@@ -115,18 +115,19 @@ def _multi_label(runner: 'Runner') -> 'MultiLabelMetric | None':
     return next((metric for metric in metrics if isinstance(metric, MultiLabelMetric)), None)
 
 
-def _save(runner: 'Runner', metrics: dict[str, float], out: str | None, tta: bool) -> None:
+def _save(runner: 'Runner', metrics: dict[str, float], out: str | None) -> None:
     """Write the metrics or the predictions to ``--out``; DumpResults has written a ``.pkl``."""
     import mmengine
 
     from mmmsf.evaluation import Predictions
+    from mmmsf.utils.unwrap import averages_views
 
     if out is None or runner.rank != 0:
         return
     if out.endswith('.json'):
         mmengine.dump(metrics, out)
     elif out.endswith('.npz') and (metric := _multi_label(runner)) is not None:
-        dataset = runner.test_dataloader.dataset
+        dataset, tta = runner.test_dataloader.dataset, averages_views(runner.model)
         Predictions.from_rows(metric.rows, dataset, metric.calibrated, tta).save(out)
     runner.logger.info(f'Written to {out}')
 
@@ -162,7 +163,7 @@ def test(args: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         raise SystemExit(f'nothing tested: {error}') from error
     _keep_predictions(runner, args.out)
-    _save(runner, runner.test(), args.out, args.tta)
+    _save(runner, runner.test(), args.out)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import argparse
 from _cli import (
     add_common_arguments,
     add_verbose_argument,
+    apply_options,
     harden,
     load_config,
     run_recorded,
@@ -61,8 +62,7 @@ def train(args: argparse.Namespace) -> None:
     launch.set_local_rank(args.local_rank)
     cfg = load_config(args.config)
     launch.set_work_dir(cfg, args.config, args.work_dir)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    apply_options(cfg, args.cfg_options, args.config)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.no_tune:

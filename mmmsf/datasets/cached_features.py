@@ -1,6 +1,7 @@
 """Cached feature maps of a dataset's images, in place of the images."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ def image_names(dataset: MultiLabelData) -> list[str]:
     return [str(path).removeprefix(prefix).lstrip('/\\') for path in paths]
 
 
+def file_sizes(dataset: MultiLabelData) -> list[int | None]:
+    """List the bytes of each image's file, None where there is no such file."""
+    paths = (Path(dataset.get_data_info(i)['img_path']) for i in range(len(dataset)))
+    return [path.stat().st_size if path.is_file() else None for path in paths]
+
+
 @DATASETS.register_module()
 class CachedFeatures:
     """Give features of a frozen backbone, computed once, with the labels of the wrapped dataset.
@@ -35,11 +42,13 @@ class CachedFeatures:
             its pipeline. Its images may be a part of those in ``features``.
         features: Folder of the features.
         maps: Names of the maps to read, in this order; all by default.
+        digest: Digest that the features must have; None for any. It makes runs on features that
+            were written again runs of another config.
 
     Raises:
         FileNotFoundError: There are no features in the folder.
-        ValueError: The features are damaged or lack an image or a map, or the pipeline ends
-            otherwise.
+        ValueError: The features are damaged, lack an image or a map, have another digest or are
+            those of files of another size, or the pipeline ends otherwise.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class CachedFeatures:
         dataset: MultiLabelData | Mapping[str, Any],
         features: str,
         maps: Sequence[str] | None = None,
+        digest: str | None = None,
     ) -> None:
         built = ROOT_DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
         self.dataset: MultiLabelData = built
@@ -58,7 +68,25 @@ class CachedFeatures:
             )
         self.store = FeatureStore(features)
         self.rows = self.store.rows(image_names(self.dataset))
+        self._check(digest)
         self.columns = self.store.columns(self.store.index.map_names if maps is None else maps)
+
+    def _check(self, digest: str | None) -> None:
+        index = self.store.index
+        if digest is not None and digest != index.digest:
+            raise ValueError(
+                f'{self.store.folder}: the features must have the digest {digest}, got '
+                f'{index.digest}; they were written again since the config was made'
+            )
+        for row, name, size in zip(
+            self.rows, image_names(self.dataset), file_sizes(self.dataset), strict=True
+        ):
+            if size is not None and size != index.file_sizes[row]:
+                raise ValueError(
+                    f'{self.store.folder}: the features of {name} are those of a file of '
+                    f'{index.file_sizes[row]} bytes, got one of {size} bytes; write the features '
+                    'of this dataset'
+                )
 
     def __getattr__(self, name: str) -> Any:
         if name == 'dataset' or name.startswith('__'):  # while being unpickled

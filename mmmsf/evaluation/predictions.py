@@ -1,6 +1,7 @@
 """File of the scores and targets of a data set."""
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -52,13 +53,25 @@ class Predictions:
         """Join gathered rows with the image paths and class names of a data set.
 
         Args:
-            rows: Rows with a valid ``sample_idx``.
+            rows: Rows of the metric. Where ``sample_idx`` is unknown or not unique (a concatenated
+                data set), they must be those of all images, in order.
             dataset: Data set that the rows come from; an image without ``img_path`` is named by
                 its index.
             calibrated: True where the scores are calibrated.
             tta: True where they are averages over views.
+
+        Raises:
+            ValueError: It cannot be told which images the rows are of.
         """
-        names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in rows.sample_idx]
+        index = rows.sample_idx
+        if (index < 0).any() or len(np.unique(index)) < len(index):
+            if len(index) != len(dataset):
+                raise ValueError(
+                    f'the {len(index)} rows must have a `sample_idx` each that is unique, or be '
+                    f'those of all {len(dataset)} images of the data set'
+                )
+            index = np.arange(len(dataset))
+        names = [str(dataset.get_data_info(int(i)).get('img_path', i)) for i in index]
         classes = dataset.metainfo.get('classes') or map(str, range(rows.scores.shape[1]))
         classes = np.array(list(classes))
         groups = parse_groups(dataset.metainfo.get('groups'), classes.tolist())
@@ -112,7 +125,7 @@ class Predictions:
                 stored = json.loads(str(archive['groups'])) if 'groups' in archive else None
                 groups = parse_groups(stored, arrays['classes'].tolist())
                 return cls(**arrays, calibrated=calibrated, groups=groups, tta=tta)
-        except (ValueError, OSError, EOFError, BadZipFile) as error:
+        except (ValueError, TypeError, OSError, EOFError, BadZipFile, zlib.error) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(

@@ -1,7 +1,7 @@
 """Config files, read with errors that name them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,24 @@ def read_config(path: str | Path) -> Config:
         ) from error
     _drop_scope(cfg._cfg_dict)
     return cfg
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None, name: object) -> None:
+    """Change values of a config by dotted keys.
+
+    Args:
+        cfg: Config, changed in place.
+        options: Key -> value.
+        name: Name of the config, for the message.
+
+    Raises:
+        ValueError: A key leads through a value that has no keys, or no such index.
+    """
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
+        keys = ', '.join(options or {})
+        raise ValueError(f'the options {keys} do not fit {name}: {error}') from error
 
 
 def short_name(path: str | Path) -> str:

@@ -10,3 +10,10 @@ def unwrap_model(model: Any) -> Any:
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
+
+
+def averages_views(model: Any) -> bool:
+    """Return whether a model, inside its wrappers, averages over views of an image."""
+    while is_model_wrapper(model) and not isinstance(model, BaseTTAModel):
+        model = model.module
+    return isinstance(model, BaseTTAModel)

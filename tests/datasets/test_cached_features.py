@@ -1,5 +1,6 @@
 """A dataset of features: the labels of the images, views drawn at random, any subset."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from mmmsf.datasets import CachedFeatures
-from mmmsf.datasets.cached_features import image_names
+from mmmsf.datasets.cached_features import file_sizes, image_names
 from mmmsf.datasets.readers.feature_store import FeatureIndex, write_records
 from mmmsf.engine.resume.sampler import SeededDataset, SeededIndex
 from tests.helpers.small_data import build_dataset, make_coco
@@ -38,9 +39,13 @@ def folder(tmp_path: Path, images: Any) -> str:
         map_shapes=[(2, 1, 1), (1, 3, 1)],
         views=VIEWS,
         source={},
+        weights={},
+        file_sizes=file_sizes(images),
+        digest='',
     )
-    write_records(tmp_path / 'f', index.record_shape, [records.reshape(-1, 5)], 'float32')
-    index.save(tmp_path / 'f')
+    records = records.reshape(-1, 5)
+    digest = write_records(tmp_path / 'f', index.record_shape, [records], 'float32')
+    replace(index, digest=digest).save(tmp_path / 'f')
     return str(tmp_path / 'f')
 
 
@@ -75,6 +80,15 @@ def test_part_of_the_images(tmp_path: Path, images: Any, folder: str) -> None:
     part = build_dataset('coco', tmp_path, pipeline=PIPELINE, test_mode=True, indices=[3, 1])
     features = CachedFeatures(part, folder)
     assert [int(x['inputs'][0] // 100) for x in (features[0], features[1])] == [3, 1]
+
+
+def test_a_file_of_another_size_is_refused(images: Any, folder: str) -> None:
+    path = Path(images.get_data_info(2)['img_path'])
+    path.write_bytes(path.read_bytes() + b'0')
+    with pytest.raises(ValueError, match=rf'the features of {path.name} are those of a file of'):
+        CachedFeatures(images, folder)
+    path.unlink()  # the images are not needed
+    CachedFeatures(images, folder)
 
 
 def test_refusals(tmp_path: Path, images: Any, folder: str) -> None:

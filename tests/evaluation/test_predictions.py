@@ -4,9 +4,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmengine.dataset import BaseDataset, ConcatDataset
 
 from mmmsf.evaluation import Predictions
 from mmmsf.evaluation.rows import EvaluationRows
+
+
+class Images(BaseDataset):
+    """Images ``<name><index>.png``."""
+
+    METAINFO = dict(classes=('x', 'y'))
+
+    def __init__(self, name: str, count: int) -> None:
+        self.images = [dict(img_path=f'{name}{i}.png') for i in range(count)]
+        super().__init__()
+
+    def load_data_list(self) -> list[dict]:
+        return self.images
 
 
 def make_predictions() -> Predictions:
@@ -51,10 +65,33 @@ def test_scores_that_no_prediction_has_are_marked(tmp_path: Path, flag: str, mes
         Predictions.load(tmp_path / 'p.npz').require_raw_scores('p.npz')
 
 
+def test_images_without_an_index_of_their_own_are_named_in_order() -> None:
+    parts = [Images('a', 2), Images('b', 1)]
+    both = ConcatDataset(parts)
+    blank = np.zeros((3, 2))
+    for index in ([0, 1, 0], [-1, -1, -1]):
+        rows = EvaluationRows(
+            blank.astype(np.float32), blank.astype(np.int8), blank.astype(np.int8), np.array(index)
+        )
+        assert Predictions.from_rows(rows, both).names.tolist() == ['a0.png', 'a1.png', 'b0.png']
+    with pytest.raises(ValueError, match='the 2 rows must have a `sample_idx` each that is unique'):
+        Predictions.from_rows(rows.take(np.array([0, 2])), both)
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / 'other.npz', scores=np.zeros(3))
     with pytest.raises(ValueError, match=r'other\.npz is not a predictions file .* no names'):
         Predictions.load(tmp_path / 'other.npz')
+    np.save(tmp_path / 'array.npy', np.zeros(3))
+    with pytest.raises(ValueError, match=r'array\.npy is not a predictions file'):
+        Predictions.load(tmp_path / 'array.npy')
+    make_predictions().save(tmp_path / 'good.npz')
+    content = bytearray((tmp_path / 'good.npz').read_bytes())
+    for place in range(40, 90):  # in compressed values
+        content[place] ^= 255
+    (tmp_path / 'damaged.npz').write_bytes(content)
+    with pytest.raises(ValueError, match=r'damaged\.npz is not a predictions file'):
+        Predictions.load(tmp_path / 'damaged.npz')
     (tmp_path / 'text.npz').write_text('hello')
     with pytest.raises(ValueError, match=r'text\.npz is not a predictions file'):
         Predictions.load(tmp_path / 'text.npz')

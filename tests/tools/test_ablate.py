@@ -66,3 +66,10 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     assert 'got msf-none' in fail(str(GRID), '--rows', 'msf-none')
     assert '--base and --rows need a grid file' in fail(str(BASE), '--rows', 'table4')
     assert '--jobs' in fail(str(BASE), '--jobs', '0')
+    assert '--seeds must differ' in fail(str(BASE), '--seeds', '0', '0')
+    assert '--grid needs values' in fail(str(BASE), '--grid', 'lr')
+    assert 'each key once' in fail(str(BASE), '--grid', 'lr', '1', '--grid', 'lr', '2')
+    assert 'as many --gpus' in fail(str(BASE), '--gpus', '0', '--gpus-per-run', '2')
+    assert 'do not fit msf' in fail(str(BASE), '--cfg-options', 'model.type.x=1')
+    (tmp_path / 'empty').mkdir()
+    assert fail('empty') == 'ablate.py: there is no config in the folders\n'

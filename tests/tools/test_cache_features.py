@@ -1,15 +1,19 @@
 """Features of a frozen backbone: training and validation on them equal those on the images."""
 
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from _features import build_backbone, map_names, use_features, write_network
 from _folds import hold_out
 from _grid import Row
+from _results import config_hash
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
@@ -193,7 +197,6 @@ def test_features_of_other_settings_are_refused(tmp_path: Path, cfg: Config) -> 
     for key, value in (
         ('model.backbone.base_channels', 16),
         ('data_preprocessor', dict(mean=[0.0] * 3)),
-        ('load_from', 'other.pth'),
         ('train_dataloader.dataset.pipeline', [*PIPELINE[:2], PIPELINE[3]]),
     ):
         other = Config(cfg.to_dict())
@@ -202,6 +205,70 @@ def test_features_of_other_settings_are_refused(tmp_path: Path, cfg: Config) -> 
         other.merge_from_dict({key: value})
         with pytest.raises(ValueError, match=f'these differ: {key.split(".")[-1]}|: backbone'):
             use_features(other, tmp_path / 'f')
+
+
+def test_features_of_other_weights_are_refused(tmp_path: Path, cfg: Config) -> None:
+    assert cache(tmp_path).returncode == 0
+    state = torch.load(cfg.load_from)
+    torch.save(state, tmp_path / 'moved.pth')
+    cfg.load_from = str(tmp_path / 'moved.pth')
+    use_features(cfg, tmp_path / 'f')
+    state['state_dict']['backbone.layer1.0.conv1.weight'] += 1
+    torch.save(state, cfg.load_from)
+    with pytest.raises(ValueError, match=r'1 of \d+ differ, the first is layer1.0.conv1.weight'):
+        use_features(cfg, tmp_path / 'f')
+
+
+def test_features_written_again_are_those_of_another_config(tmp_path: Path, cfg: Config) -> None:
+    assert cache(tmp_path).returncode == 0
+    first = use_features(cfg, tmp_path / 'f')
+    assert config_hash(first) == config_hash(use_features(cfg, tmp_path / 'f'))
+    assert cache(tmp_path, '--seed', '9').returncode == 0
+    assert config_hash(first) != config_hash(use_features(cfg, tmp_path / 'f'))
+    with pytest.raises(ValueError, match='they were written again since the config was made'):
+        DATASETS.build(first.train_dataloader.dataset)
+
+
+def test_a_run_on_features_has_no_settings_of_images(tmp_path: Path, cfg: Config) -> None:
+    cfg.model.data_preprocessor.pad_size_divisor = 32
+    cfg.train_dataloader.dataset.image_cache = 'memory'
+    cfg.dump(tmp_path / 'c.py')
+    assert cache(tmp_path).returncode == 0
+    found = use_features(cfg, tmp_path / 'f')
+    assert 'pad_size_divisor' not in found.data_preprocessor
+    assert 'image_cache' not in found.train_dataloader.dataset.dataset
+    cfg.model.data_preprocessor.batch_augments = dict(augments=[dict(type='Mixup', alpha=0.2)])
+    with pytest.raises(ValueError, match='`data_preprocessor.batch_augments` mixes images'):
+        use_features(cfg, tmp_path / 'f')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda cfg: cfg.pop('train_dataloader'), 'must have `train_dataloader`, got none'),
+        (
+            lambda cfg: cfg.train_dataloader.__setitem__(
+                'dataset',
+                dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset.to_dict()),
+            ),
+            'must be a dataset of mmmsf, .* got RepeatDataset',
+        ),
+        (
+            lambda cfg: cfg.train_dataloader.dataset.update(
+                pipeline=[PIPELINE[0], dict(type='ResizeEdge', scale=32), PIPELINE[-1]]
+            ),
+            r'images must have one size, got \(3, 32, 53\) and \(3, 64, 32\)',
+        ),
+    ],
+)
+def test_data_without_features_is_named(
+    tmp_path: Path, cfg: Config, change: Callable[[Config], object], message: str
+) -> None:
+    change(cfg)
+    cfg.dump(tmp_path / 'c.py')
+    cv2.imwrite(str(tmp_path / '2.png'), np.zeros((80, 40, 3), np.uint8))
+    done = cache(tmp_path)
+    assert done.returncode == 1 and re.search(message, done.stderr), done.stderr
 
 
 def test_a_trained_backbone_is_refused(tmp_path: Path, cfg: Config) -> None:

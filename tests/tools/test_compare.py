@@ -54,6 +54,17 @@ def test_a_folder_is_one_model_with_its_mean(folder: Path) -> None:
     assert empty.returncode == 1 and 'none contains no predictions.npz' in empty.stderr
 
 
+def test_a_run_that_has_not_ended_is_left_out(folder: Path) -> None:
+    for name, run in (('strong', 'seed0'), ('weak', 'seed1')):
+        (folder / 'model' / run / 'val').mkdir(parents=True)
+        (folder / f'{name}.npz').rename(folder / 'model' / run / 'val/predictions.npz')
+    (folder / 'model/seed0/result.json').write_text('{}')
+    done = run_tool(folder, TOOL, 'like.npz', 'model', '--resamples', '5')
+    assert done.returncode == 0, done.stderr
+    assert 'left out, without a result.json: model/seed1\n' in done.stdout
+    assert 'runs: 1, 1;' in done.stdout
+
+
 def test_finds_the_better_run_and_not_a_like_one(folder: Path) -> None:
     done = run_tool(
         folder,
@@ -132,6 +143,7 @@ def test_wrong_arguments(folder: Path) -> None:
     assert 'at least two files' in run_tool(folder, TOOL, 'weak.npz').stderr
     two = ('weak.npz', 'like.npz')
     assert 'needs 2 names' in run_tool(folder, TOOL, *two, '--names', 'a').stderr
+    assert 'no such folder' in run_tool(folder, TOOL, *two, '--csv', 'no/x.csv').stderr
     assert '--level must be' in run_tool(folder, TOOL, *two, '--level', '95').stderr
     assert (
         'no class has 500 positives'
@@ -173,6 +185,17 @@ def test_frequent_and_rare_classes_are_compared_apart(folder: Path) -> None:
     assert len(set(parts)) == 3
     done = run_tool(folder, TOOL, *command, '1', '5')
     assert 'mAP_tail' not in done.stdout, 'no class is that rare'
+    for text, message in (
+        ('', 'config.py must have a `train_dataloader`, got none'),
+        (
+            f"train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset={dataset}"
+            '))',
+            'must be a dataset of mmmsf, which counts its labels, got RepeatDataset',
+        ),
+    ):
+        (folder / 'config.py').write_text(text)
+        done = run_tool(folder, TOOL, *command, '2', '5')
+        assert done.returncode == 1 and message in done.stderr
     dataset['classes'] = ['dog', 'cat', 'emu']
     (folder / 'config.py').write_text(f'train_dataloader = dict(dataset={dataset})')
     done = run_tool(folder, TOOL, *command, '2', '5')

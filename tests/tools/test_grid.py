@@ -81,6 +81,11 @@ def test_invalid_grid_files(grid: Path, text: str, message: str) -> None:
         read_grid(grid)
 
 
+def test_numbers_are_names(grid: Path) -> None:
+    grid.write_text('base: nets/msf_net.py\ntables: {1: {320: {lr: 1}}}')
+    assert [row.name for row in make_rows([grid], names=['320'])] == ['msf', '320']
+
+
 def test_missing_files(grid: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no grid file'):
         read_grid(grid.with_name('none.yml'))
@@ -90,7 +95,7 @@ def test_missing_files(grid: Path) -> None:
 
 def test_change_that_does_not_fit(grid: Path) -> None:
     grid.write_text('base: nets/msf_net.py\ntables: {one: {msf-x: {lr: {a: 1}}}}')
-    with pytest.raises(ValueError, match='row msf-x of .* does not fit'):
+    with pytest.raises(ValueError, match='options lr do not fit .*, row msf-x of'):
         make_rows([grid])
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from argparse import Namespace
 from pathlib import Path
 
@@ -114,6 +115,38 @@ def test_refuses_results_of_another_config(arguments: Namespace, rows: list[Row]
     path.write_text(json.dumps(json.loads(path.read_text()) | dict(config_hash='other')))
     with pytest.raises(ValueError, match=r'result\.json is the result of another config'):
         sweep.run()
+
+
+def test_refuses_a_started_run_of_another_config(arguments: Namespace, rows: list[Row]) -> None:
+    started = Sweep(rows, arguments).run_dir(rows[0], 0)
+    started.mkdir(parents=True)
+    rows[0].cfg.dump(started / 'config.py')
+    assert Sweep(rows, arguments).finished(rows[0], 0) is None
+    other = Config(rows[0].cfg.to_dict())
+    other.optim_wrapper.optimizer.lr = 0.5
+    with pytest.raises(ValueError, match='seed0 has a started run of another config'):
+        Sweep([Row(rows[0].name, other)], arguments).run()
+
+
+def test_a_run_takes_the_gpu_of_the_job_that_is_free(
+    arguments: Namespace, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments.jobs, arguments.seeds = 2, [0, 1, 2]
+    first, busy, seen = threading.Event(), [], []
+
+    def train(self: Sweep, job: int, row: Row, seed: int) -> None:
+        assert job not in busy
+        busy.append(job)
+        seen.append(job)
+        if len(seen) == 1:  # until all others have ended
+            first.wait(30)
+        elif len(seen) == 6:
+            first.set()
+        busy.remove(job)
+
+    monkeypatch.setattr(Sweep, 'train', train)
+    assert Sweep(rows, arguments).run() == []
+    assert len(seen) == 6 and len(set(seen[1:])) == 1
 
 
 def test_stopped_sweep_starts_nothing(arguments: Namespace, rows: list[Row]) -> None:

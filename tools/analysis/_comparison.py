@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 
 from mmmsf.checkpoint.fit import check_classes
+from mmmsf.datasets.base import MultiLabelData
 from mmmsf.evaluation import Predictions
 from mmmsf.utils.config_file import read_config
 
@@ -86,9 +87,17 @@ def frequency_parts(
     Raises:
         ValueError: The training set has other classes or does not count its labels.
     """
-    cfg = read_config(config)
+    loader = read_config(config).get('train_dataloader')
+    if loader is None:
+        raise ValueError(f'{config} must have a `train_dataloader`, got none')
+    loader.dataset.pop('image_cache', None)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = ROOT_DATASETS.build(cfg.train_dataloader.dataset)
+        dataset = ROOT_DATASETS.build(loader.dataset)
+    if not isinstance(dataset, MultiLabelData):
+        raise ValueError(
+            f'the training data of {config} must be a dataset of mmmsf, which counts its labels, '
+            f'got {type(dataset).__name__}'
+        )
     dataset.full_init()
     check_classes(dataset.metainfo['classes'], data.classes.tolist(), config, 'the predictions')
     counts, (few, many) = dataset.label_counts(), bounds

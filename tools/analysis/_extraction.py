@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _features import load_backbone, map_names, preprocessor_of, source_of
+from _features import load_backbone, map_names, preprocessor_of, source_of, weight_digests
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, DefaultScope
@@ -16,7 +16,8 @@ from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmmsf.datasets.cached_features import image_names
+from mmmsf.datasets import MultiLabelData
+from mmmsf.datasets.cached_features import file_sizes, image_names
 from mmmsf.datasets.readers.feature_store import FeatureIndex, write_records
 from mmmsf.engine.resume.sampler import SeededDataset, SeededIndex
 from mmmsf.engine.resume.seeding import SAMPLE
@@ -35,6 +36,7 @@ class Extractor:
 
     def __init__(self, cfg: Config, device: str) -> None:
         self.backbone = load_backbone(cfg)
+        self.weights = weight_digests(self.backbone)
         self.backbone.eval()  # MMPretrain's backbones return nothing here
         self.backbone.to(device, memory_format=torch.channels_last)
         settings = dict(type='ClsDataPreprocessor') | preprocessor_of(cfg)
@@ -63,8 +65,23 @@ def view_loader(dataset: Any, views: int, seed: int, batch_size: int, workers: i
         batch_size,
         sampler=samples,
         num_workers=workers,
-        collate_fn=default_collate,
+        collate_fn=collate,
     )
+
+
+def collate(samples: Sequence[dict[str, Any]]) -> Any:
+    """Collate samples of one size.
+
+    Raises:
+        ValueError: Two images have different sizes.
+    """
+    shapes = sorted({tuple(sample['inputs'].shape) for sample in samples})
+    if len(shapes) > 1:
+        raise ValueError(
+            f'images must have one size, got {shapes[0]} and {shapes[1]}; resize them alike in the '
+            'pipeline'
+        )
+    return default_collate(samples)
 
 
 def write_features(
@@ -90,10 +107,22 @@ def write_features(
         dtype: Type of the stored values.
         batch_size: Images of a forward pass.
         workers: Loader processes.
+
+    Raises:
+        ValueError: The config has no such data, its dataset is none of mmmsf's, or its images
+            have different sizes.
     """
     start = time.monotonic()
+    loader = cfg.get(f'{split}_dataloader')
+    if loader is None:
+        raise ValueError(f'the config must have `{split}_dataloader`, got none')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
+        dataset = DATASETS.build(loader.dataset)
+    if not isinstance(dataset, MultiLabelData):
+        raise ValueError(
+            f'`{split}_dataloader.dataset` must be a dataset of mmmsf, such as '
+            f'mmmsf.CsvMultiLabel, got {type(dataset).__name__}'
+        )
     first = extractor.maps(default_collate([dataset[0]]))
     index = FeatureIndex(
         names=image_names(dataset),
@@ -102,6 +131,9 @@ def write_features(
         map_shapes=[tuple(x.shape[1:]) for x in first],
         views=views,
         source=source_of(cfg, split),
+        weights=extractor.weights,
+        file_sizes=file_sizes(dataset),
+        digest='',
     )
     shapes: list[Sequence[Sequence[int]]] = []
 
@@ -111,8 +143,8 @@ def write_features(
             flat = [x.flatten(1).float() for x in extractor.maps(batch)]
             yield torch.cat(flat, dim=1).cpu().numpy()  # (B, D)
 
-    write_records(folder, index.record_shape, records(), dtype)
-    replace(index, shapes=shapes[::views]).save(folder)
+    digest = write_records(folder, index.record_shape, records(), dtype)
+    replace(index, shapes=shapes[::views], digest=digest).save(folder)
     print(
         f'{folder}: {len(dataset)} images, {views} views, maps {index.map_shapes}, '
         f'{time.monotonic() - start:.0f} s',

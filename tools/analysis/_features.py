@@ -1,5 +1,6 @@
 """Configs whose frozen backbone is replaced by features that were computed before."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,12 +48,19 @@ def preprocessor_of(cfg: Config) -> dict[str, Any]:
     return dict(cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {})
 
 
+def weight_digests(backbone: nn.Module) -> dict[str, str]:
+    """Return a digest of each weight and buffer of a backbone."""
+    return {
+        name: hashlib.sha256(value.cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+        for name, value in backbone.state_dict().items()
+    }
+
+
 def source_of(cfg: Config, split: str) -> dict[str, Any]:
     """Collect the settings on which the features of a split depend, as JSON knows them."""
     model = cfg.model.to_dict()
     source = dict(
         backbone={k: v for k, v in model['backbone'].items() if k not in CHOICE_KEYS},
-        load_from=cfg.get('load_from'),
         data_preprocessor=preprocessor_of(cfg),
         pipeline=cfg[f'{split}_dataloader'].dataset.pipeline,
     )
@@ -82,8 +90,12 @@ def build_backbone(cfg: Config, init: bool = False) -> nn.Module:
         ValueError: A parameter is trained, a batch norm collects statistics, or the model mixes
             images.
     """
-    if (cfg.model.get('train_cfg') or {}).get('augments'):
-        raise ValueError('`model.train_cfg.augments` mixes images, which needs the images')
+    for where, settings in (
+        ('model.train_cfg.augments', (cfg.model.get('train_cfg') or {}).get('augments')),
+        ('data_preprocessor.batch_augments', preprocessor_of(cfg).get('batch_augments')),
+    ):
+        if settings:
+            raise ValueError(f'`{where}` mixes images, which needs the images')
     backbone_cfg = cfg.model.backbone.to_dict()
     if not init:
         backbone_cfg.pop('init_cfg', None)
@@ -145,6 +157,15 @@ def _check_source(store: FeatureStore, cfg: Config, split: str) -> None:
         )
 
 
+def _check_weights(store: FeatureStore, weights: Mapping[str, str]) -> None:
+    differ = dict(weights.items() - store.index.weights.items())  # fewer maps have fewer weights
+    if differ:
+        raise ValueError(
+            f'{store.folder}: the features must have been computed with the weights of the config; '
+            f'{len(differ)} of {len(weights)} differ, the first is {min(differ)}'
+        )
+
+
 def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
     """Return a config that trains the neck and head of ``cfg`` on cached features.
 
@@ -160,7 +181,7 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
     Raises:
         FileNotFoundError: There are no features.
         ValueError: The backbone is not frozen, or the features are damaged, were computed with
-            other settings, or lack a map.
+            other settings or weights, or lack a map.
     """
     build_backbone(cfg)
     names = map_names(cfg.model.backbone)
@@ -169,20 +190,25 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
     if test and test.dataset != cfg.val_dataloader.dataset:
         result.test_dataloader = result.test_cfg = result.test_evaluator = None
     shapes: dict[str, list[Any]] = {}  # of each split
+    stores: list[FeatureStore] = []
     for split in SPLITS:
         if result.get(f'{split}_dataloader') is None:
             continue
         store = FeatureStore(Path(folder) / ('train' if split == 'train' else val))
         _check_source(store, cfg, split)
+        stores.append(store)
         store.columns(names)  # refuses a map that is missing
         _use_store(result[f'{split}_dataloader'], store, names)
         shape_of = dict(zip(store.index.map_names, store.index.map_shapes, strict=True))
         shapes[split] = [shape_of[name] for name in names]
+    weights = weight_digests(load_backbone(cfg))
+    for store in stores:
+        _check_weights(store, weights)
     result.model.backbone = dict(type='mmmsf.FeatureInput', map_shapes=shapes['train'])
     if shapes.get('val', shapes['train']) != shapes['train']:
         result.model.backbone.eval_shapes = shapes['val']
     preprocessor = preprocessor_of(cfg)
-    for key in ('mean', 'std', 'to_rgb'):
+    for key in ('mean', 'std', 'to_rgb', 'pad_size_divisor', 'pad_value', 'batch_augments'):
         preprocessor.pop(key, None)
     result.data_preprocessor = preprocessor
     result.model.pop('data_preprocessor', None)
@@ -191,11 +217,14 @@ def use_features(cfg: Config, folder: str | Path, val: str = 'val') -> Config:
 
 def _use_store(loader: ConfigDict, store: FeatureStore, names: Sequence[str]) -> None:
     """Replace the dataset of a loader's config by its features."""
+    images = loader.dataset
+    images.pop('image_cache', None)  # no image is read
     loader.dataset = dict(
         type='mmmsf.CachedFeatures',
-        dataset=loader.dataset,
+        dataset=images,
         features=str(store.folder),
         maps=list(names),
+        digest=store.index.digest,
     )
     loader.num_workers = 0  # a record is a copy of mapped memory
     for key in ('persistent_workers', 'prefetch_factor'):

@@ -44,6 +44,13 @@ def read_training_data(cfg: Config) -> MultiLabelData:
         ValueError: The dataset is none of mmmsf's, or a part of one by ``indices``.
     """
     dataset = hold_out(cfg).val_dataloader.dataset
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        kind = DATASETS.get(dataset.type)
+    if not (isinstance(kind, type) and issubclass(kind, MultiLabelData)):
+        raise ValueError(
+            '`train_dataloader.dataset` must be a dataset of mmmsf, such as mmmsf.CsvMultiLabel, '
+            f'got {dataset.type}'
+        )
     if dataset.get('indices') is not None:
         raise ValueError(
             'the training data must be whole, got `train_dataloader.dataset.indices`; write the '
@@ -52,13 +59,7 @@ def read_training_data(cfg: Config) -> MultiLabelData:
     dataset.update(pipeline=[])
     dataset.pop('image_cache', None)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        built = DATASETS.build(dataset)
-    if not isinstance(built, MultiLabelData):
-        raise ValueError(
-            '`train_dataloader.dataset` must be a dataset of mmmsf, such as mmmsf.CsvMultiLabel, '
-            f'got {type(built).__name__}'
-        )
-    return built
+        return DATASETS.build(dataset)
 
 
 def make_folds(dataset: MultiLabelData, num_folds: int, seed: int, path: Path) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from mmengine.config import Config
 
-from mmmsf.utils.config_file import read_config, short_name
+from mmmsf.utils.config_file import merge_options, read_config, short_name
 
 GRID_SUFFIXES = ('.yml', '.yaml')
 Changes = dict[str, Any]  # config key, as in ``--cfg-options`` -> value
@@ -86,7 +86,11 @@ def read_grid(path: str | Path) -> Grid:
         for rows in tables.values()
     ):
         raise ValueError(f'`tables` in {path} must map tables to rows and rows to config keys')
-    return Grid(path.parent / str(content['base']), tables)
+    named = {  # YAML reads `320:` as a number
+        str(table): {str(row): changes for row, changes in rows.items()}
+        for table, rows in tables.items()
+    }
+    return Grid(path.parent / str(content['base']), named)
 
 
 def grid_rows(
@@ -108,10 +112,7 @@ def grid_rows(
     yield Row(short_name(base), read_config(base))
     for name, changes in grid.select(names):
         cfg = read_config(base)
-        try:
-            cfg.merge_from_dict(changes)
-        except (TypeError, KeyError, IndexError) as error:
-            raise ValueError(f'row {name} of {path} does not fit {base}: {error}') from error
+        merge_options(cfg, changes, f'{base}, row {name} of {path}')
         yield Row(name, cfg)
 
 
@@ -143,7 +144,8 @@ def make_rows(
 
     Raises:
         FileNotFoundError: A file does not exist.
-        ValueError: A file is invalid, or two rows share a name.
+        ValueError: A file is invalid, there is none, an option does not fit, or two rows share a
+            name.
     """
     rows: list[Row] = []
     for path in map(Path, files):
@@ -156,9 +158,11 @@ def make_rows(
         for values in itertools.product(*(crossed or {}).values()):
             point = dict(zip(crossed or {}, values, strict=True))
             cfg = Config(row.cfg.to_dict())
-            cfg.merge_from_dict({**(options or {}), **point})
+            merge_options(cfg, {**(options or {}), **point}, row.name)
             suffix = [f'{key.split(".")[-1]}={value}' for key, value in point.items()]
             result.append(Row(' '.join([row.name, *suffix]), cfg))
+    if not result:
+        raise ValueError(f'there is no config in {", ".join(map(str, files)) or "the folders"}')
     found = [row.name for row in result]
     shared = sorted({name for name in found if found.count(name) > 1})
     if shared:

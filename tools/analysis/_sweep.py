@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from _complexity import count_complexity, input_size
 from _grid import Row
@@ -49,10 +50,16 @@ class Sweep:
         """Return the result of an earlier call, ``None`` where there is none.
 
         Raises:
-            ValueError: The result belongs to another config.
+            ValueError: The result, or a run without one, belongs to another config.
         """
         path = self.run_dir(row, seed) / 'result.json'
         if not path.exists():
+            config = path.with_name('config.py')
+            if config.exists() and config.read_text(encoding='utf-8') != row.cfg.pretty_text:
+                raise ValueError(
+                    f'{path.parent} has a started run of another config; name another --work-dir '
+                    'or remove it'
+                )
             return None
         result = Result.load(path)
         if result.config_hash != config_hash(row.cfg):
@@ -135,7 +142,7 @@ class Sweep:
         The order gives every row a run when the sweep is stopped early.
 
         Raises:
-            ValueError: A result in the folder belongs to another config.
+            ValueError: A result or a started run in the folder belongs to another config.
         """
         todo = [
             (row, seed)
@@ -147,11 +154,19 @@ class Sweep:
             f'{len(self.rows)} rows, {len(self.args.seeds)} seeds, {len(todo)} runs to do',
             flush=True,
         )
+        free: SimpleQueue[int] = SimpleQueue()
+        for job in range(self.args.jobs):
+            free.put(job)
+
+        def train(row: Row, seed: int) -> str | None:
+            job = free.get()
+            try:
+                return self.train(job, row, seed)
+            finally:
+                free.put(job)
+
         with ThreadPoolExecutor(self.args.jobs) as pool:
-            jobs = [
-                pool.submit(self.train, i % self.args.jobs, row, seed)
-                for i, (row, seed) in enumerate(todo)
-            ]
+            jobs = [pool.submit(train, row, seed) for row, seed in todo]
             try:
                 return [message for job in jobs if (message := job.result())]
             except BaseException:

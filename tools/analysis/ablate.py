@@ -69,6 +69,13 @@ def parse_args() -> argparse.Namespace:
         Path(name).suffix in ('.yml', '.yaml') for name in args.configs
     ):
         parser.error('--base and --rows need a grid file (.yml)')
+    if args.gpus and args.gpus_per_run > len(args.gpus):
+        parser.error(f'--gpus-per-run {args.gpus_per_run} needs as many --gpus, got {args.gpus}')
+    if len(set(args.seeds)) < len(args.seeds):
+        parser.error(f'--seeds must differ, got {args.seeds}')
+    keys = [key for key, *_ in args.grid]
+    if len(set(keys)) < len(keys) or not all(values for _, *values in args.grid):
+        parser.error('--grid needs values, and each key once')
     return args
 
 

@@ -74,6 +74,8 @@ def parse_args() -> argparse.Namespace:
         parser.error('--resamples and --min-positives must be at least 1')
     if not 0 <= args.frequency_bounds[0] < args.frequency_bounds[1]:
         parser.error(f'--frequency-bounds must ascend from 0, got {args.frequency_bounds}')
+    if args.csv and not Path(args.csv).parent.is_dir():
+        parser.error(f'--csv {args.csv}: there is no such folder')
     if not 0 < args.level < 1:
         parser.error(f'--level must be between 0 and 1, got {args.level}')
     return args
@@ -82,15 +84,22 @@ def parse_args() -> argparse.Namespace:
 def find_files(path: str) -> list[str]:
     """Return the file itself, or every ``predictions.npz`` in a folder.
 
+    Of the runs of ``ablate.py`` those that have not ended are left out, with a line that says so.
+
     Raises:
         FileNotFoundError: The folder has none.
     """
     if not Path(path).is_dir():
         return [path]
-    found = sorted(str(file) for file in Path(path).rglob('predictions.npz'))
+    found = sorted(Path(path).rglob('predictions.npz'))
+    ended = [file for file in found if (file.parents[1] / 'result.json').is_file()]
+    if ended and len(ended) < len(found):
+        others = [str(file.parents[1]) for file in found if file not in ended]
+        print(f'left out, without a result.json: {", ".join(others)}')
+        found = ended
     if not found:
         raise FileNotFoundError(f'{path} contains no predictions.npz')
-    return found
+    return [str(file) for file in found]
 
 
 def main() -> None:

@@ -73,8 +73,7 @@ def main() -> None:
     print('|---' * (4 + len(PARTS)) + '|')
     counts = {}
     for path in args.configs:
-        cfg = load_config(path)
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg = load_config(path, args.cfg_options)
         size = args.size or input_size(cfg)
         cost = count_complexity(build_model(cfg), (size[0], size[-1]))
         counts[path] = (cost.total_params, cost.total_flops)

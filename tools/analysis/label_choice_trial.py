@@ -67,8 +67,7 @@ def main() -> None:
 
     import mmmsf  # noqa: F401  checks the frameworks and registers the components
 
-    cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config, args.cfg_options)
     try:
         pool = read(cfg, 'train', args.features / 'held')
         trial = Trial(*pool, *read(cfg, 'val', args.features / 'val'), args.min_positives)

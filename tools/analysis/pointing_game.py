@@ -83,8 +83,7 @@ def main() -> None:
     from mmmsf.evaluation.functional.size_aware import COCO_SIZE_THRESHOLDS, areas_to_sizes
     from mmmsf.visualization import ClassAttention
 
-    cfg = load_config(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config, args.cfg_options)
     evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
     bounds = next(
         (evaluator.size_thresholds for evaluator in evaluators if evaluator.get('size_thresholds')),

@@ -12,7 +12,7 @@ from mmpretrain.models import ImageClassifier
 
 from mmmsf.checkpoint.loading import build_model
 from mmmsf.models.losses import set_epoch
-from mmmsf.utils.config_file import read_config, short_name
+from mmmsf.utils.config_file import merge_options, read_config, short_name
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_rows(
     models: dict[str, tuple[Config, ImageClassifier]] = {}
     for path in paths:
         cfg = read_config(path)
-        cfg.merge_from_dict(dict(overrides or {}))
+        merge_options(cfg, overrides, path)
         if num_classes is not None:
             cfg.model.head.num_classes = num_classes
         torch.manual_seed(0)

@@ -5,6 +5,7 @@ A folder holds ``features.npy``, (N, V, D) for N images, V views and D values a 
 ranks and runs side by side share its pages. Reading runs no code.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ import numpy as np
 from mmmsf.utils.atomic_file import atomic_file, write_atomically
 
 FEATURES, INDEX = 'features.npy', 'index.json'
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class FeatureIndex:
         map_shapes: Shape (C, h, w) of each map; a record is their values, concatenated.
         views: Number of views V.
         source: Settings that the features depend on, for comparison.
+        weights: Digest of each weight of the backbone, for comparison.
+        file_sizes: Bytes of each image's file; None for an image without one.
+        digest: SHA-256 of the stored values.
     """
 
     names: Sequence[str]
@@ -40,6 +44,9 @@ class FeatureIndex:
     map_shapes: Sequence[Sequence[int]]
     views: int
     source: dict[str, Any]
+    weights: dict[str, str]
+    file_sizes: Sequence[int | None]
+    digest: str
 
     @property
     def record_shape(self) -> tuple[int, int, int]:
@@ -128,7 +135,7 @@ class FeatureStore:
 
 def write_records(
     folder: str | Path, shape: tuple[int, int, int], batches: Iterable[np.ndarray], dtype: str
-) -> None:
+) -> str:
     """Write the array of a folder atomically; :meth:`FeatureIndex.save` completes the folder.
 
     Args:
@@ -136,6 +143,9 @@ def write_records(
         shape: Shape (N, V, D) of the array.
         batches: Records in order, (n, D) each, all views of the first image first.
         dtype: Type of the stored values, ``'float16'`` or ``'float32'``.
+
+    Returns:
+        SHA-256 of the stored values, for the index.
 
     Raises:
         OSError: The disk is full or cannot be written; the message names file and reason.
@@ -146,6 +156,7 @@ def write_records(
     path.with_name(INDEX).unlink(missing_ok=True)
     images, views, values = shape
     header = dict(descr=kind.str, fortran_order=False, shape=shape)
+    digest = hashlib.sha256()
     written, size = 0, images * views * values * kind.itemsize
     with atomic_file(path, size=size) as partial, open(partial, 'wb') as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -160,6 +171,8 @@ def write_records(
                     'use float32, or look for a fault in the weights'
                 )
             file.write(stored.tobytes())
+            digest.update(stored.tobytes())
             written += len(batch)
         if written != images * views:
             raise ValueError(f'there must be {images * views} records, got {written}')
+    return digest.hexdigest()

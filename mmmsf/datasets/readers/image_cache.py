@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 import mmengine.fileio as fileio
 import numpy as np
@@ -30,10 +31,10 @@ except ImportError:  # Windows: several processes may write the same content
     fcntl = None  # type: ignore[assignment]
 
 # Part of every file name: raise it when the layout, or the result of a step, changes.
-FORMAT = 1
+FORMAT = 2
 MEMORY = 'memory'
 DETERMINISTIC = (Resize, ResizeEdge, CenterCrop)  # exactly these: a subclass may draw numbers
-END = b'mmmsf-im'  # end of a complete file, after the length of the index in 8 bytes
+END = b'mmms'  # end of a complete file, after checksum and length of the index, 4 and 8 bytes
 
 
 def leading_steps(steps: Sequence[Callable]) -> list[Callable]:
@@ -86,7 +87,8 @@ def write_images(file: IO[bytes], paths: Sequence[str], steps: Sequence[Callable
         file.write(image.data)
         start += image.nbytes
     text = json.dumps(index, default=_plain).encode()
-    file.write(text + len(text).to_bytes(8, 'little') + END)
+    tail = crc32(text).to_bytes(4, 'little') + len(text).to_bytes(8, 'little')
+    file.write(text + tail + END)
 
 
 class CachedImages:
@@ -96,17 +98,20 @@ class CachedImages:
         content: The whole file, uint8 (size,).
 
     Raises:
-        ValueError: The content is incomplete.
+        ValueError: The content is incomplete or its index damaged.
     """
 
     def __init__(self, content: np.ndarray) -> None:
         tail = content[-16:].tobytes()
-        if tail[8:] != END:
+        if tail[12:] != END:
             raise ValueError('the file is incomplete')
         end = len(content) - 16
-        length = int.from_bytes(tail[:8], 'little')
+        length = int.from_bytes(tail[4:12], 'little')
         self.content = content
-        self.index = json.loads(content[end - length : end].tobytes())
+        text = content[end - length : end].tobytes()
+        if crc32(text) != int.from_bytes(tail[:4], 'little'):
+            raise ValueError('the index is damaged')
+        self.index = json.loads(text)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -130,7 +135,7 @@ class MappedImages(CachedImages):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is incomplete.
+        ValueError: The file is incomplete or its index damaged.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -9,6 +9,7 @@ from mmengine.runner import BaseLoop, Runner
 
 from mmmsf.evaluation import MultiLabelMetric, Predictions
 from mmmsf.registry import HOOKS
+from mmmsf.utils.unwrap import averages_views
 
 
 @HOOKS.register_module()
@@ -37,13 +38,14 @@ class ReportHook(Hook):
     @master_only
     def _save(self, runner: Runner, loop: BaseLoop, mode: str) -> None:
         out_dir = Path(runner.work_dir) / mode
+        tta = averages_views(runner.model)
         for metric in loop.evaluator.metrics:
             if not isinstance(metric, MultiLabelMetric) or metric.report is None:
                 continue
             metric.report.save(out_dir)
             if self.predictions and metric.rows is not None:
                 found = Predictions.from_rows(
-                    metric.rows, loop.dataloader.dataset, metric.calibrated
+                    metric.rows, loop.dataloader.dataset, metric.calibrated, tta
                 )
                 found.save(out_dir / 'predictions.npz')
             runner.logger.info(f'Metrics, AP per class and scores written to {out_dir}')

@@ -22,6 +22,9 @@ INDEX = FeatureIndex(
     map_shapes=SHAPES,
     views=2,
     source={'seed': 0},
+    weights={},
+    file_sizes=[1, 2, None],
+    digest='',
 )
 
 

@@ -113,8 +113,16 @@ def test_a_subset_finds_its_images(data: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize('damage', [lambda x: x[:-1], lambda x: x[: len(x) // 2], lambda x: b''])
-def test_incomplete_file_is_written_again(data: Path, damage: Any) -> None:
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda x: x[:-1],
+        lambda x: x[: len(x) // 2],
+        lambda x: b'',
+        lambda x: x.replace(b'"start"', b'"sturt"', 1),
+    ],
+)
+def test_incomplete_or_damaged_file_is_written_again(data: Path, damage: Any) -> None:
     expected = samples(build(data, str(data / 'cache')))
     (path,) = files(data / 'cache')
     path.write_bytes(damage(path.read_bytes()))

@@ -6,9 +6,12 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
+from mmpretrain.models import ImageClassifier
+from torch import nn
 
 from mmmsf.engine import ReportHook
 from mmmsf.evaluation import MultiLabelMetric, Predictions
+from mmmsf.models.tta import AverageScoreTTA
 
 
 class _Data(BaseDataset):
@@ -26,6 +29,7 @@ def runner(tmp_path: Path) -> SimpleNamespace:
         evaluator=SimpleNamespace(metrics=metrics), dataloader=SimpleNamespace(dataset=_Data())
     )
     return SimpleNamespace(
+        model=nn.Identity(),
         work_dir=str(tmp_path),
         val_loop=loop,
         test_loop=loop,
@@ -66,6 +70,15 @@ def test_report_and_scores_go_to_val_and_test(runner: SimpleNamespace) -> None:
     saved = Predictions.load(Path(runner.work_dir) / 'val/predictions.npz')
     assert saved.names.tolist() == [f'{i}.jpg' for i in range(4)]
     np.testing.assert_array_equal(saved.scores[:, 0], np.arange(4) / 4)
+
+
+def test_averages_over_views_are_marked(runner: SimpleNamespace) -> None:
+    runner.model = AverageScoreTTA(ImageClassifier(dict(type='ResNet_CIFAR', depth=18)))
+    hook = ReportHook()
+    hook.before_test_epoch(runner)
+    evaluate(runner.test_loop.evaluator.metrics[0])
+    hook.after_test_epoch(runner)
+    assert Predictions.load(Path(runner.work_dir) / 'test/predictions.npz').tta
 
 
 def test_scores_only_where_wanted(runner: SimpleNamespace) -> None:
