@@ -140,6 +140,8 @@ def write_config(args: argparse.Namespace, found: 'Found') -> 'Schedule':
     from _new_config.findings import median_side
     from _new_config.weights import choose_backbone, convert_weights
 
+    from mmmsf.engine.resume.find_checkpoint import find_checkpoint
+
     choice = choose_backbone(args.backbone, args.weights, args.out)
     convert_weights(choice)
     schedule = plan(args, found.counts[0], median_side(found.facts), choice)
@@ -152,6 +154,12 @@ def write_config(args: argparse.Namespace, found: 'Found') -> 'Schedule':
         choice,
         schedule,
     )
+    started = find_checkpoint(work_dir(args.out)) if args.force else None
+    if started is not None and args.out.exists() and args.out.read_text(encoding='utf-8') != text:
+        raise ValueError(
+            f'{started} is of a training with the config that {args.out} was; remove that folder, '
+            'or name another --out'
+        )
     try:
         written = write_new(args.out, text, args.force)
     except FileExistsError as error:
@@ -162,6 +170,11 @@ def write_config(args: argparse.Namespace, found: 'Found') -> 'Schedule':
     print(f'\n{args.out}: {"written" if written else "unchanged"}')
     print(f'backbone: {choice.text}; {"frozen" if schedule.frozen else "trained"}')
     return schedule
+
+
+def work_dir(config: Path) -> Path:
+    """Return the folder of a config's runs."""
+    return Path('work_dirs') / config.stem
 
 
 def try_config(args: argparse.Namespace, schedule: 'Schedule', num_val: int) -> None:
@@ -201,8 +214,7 @@ def main() -> None:
     from _new_config.training import summarize, train_and_report
 
     try:
-        work_dir = Path('work_dirs') / args.out.stem
-        results = train_and_report(args.out, work_dir, found.labels[1].paths)
+        results = train_and_report(args.out, work_dir(args.out), found.labels[1].paths)
     except RuntimeError as error:
         raise SystemExit(f'error: {error}') from error
     print(f'\n{summarize(args.out, results)}')

@@ -218,6 +218,13 @@ def test_nothing_is_overwritten(tmp_path: Path, data: Path) -> None:
     result = new_config(tmp_path, data)
     assert result.returncode == 1 and 'mine.py' in result.stderr and '--force' in result.stderr
     assert config.read_text().endswith('# mine\n')
+    (tmp_path / 'work_dirs/mine').mkdir(parents=True)
+    started = tmp_path / 'work_dirs/mine/epoch_1.pth'
+    torch.save(dict(meta={}, state_dict={}, message_hub={}), started)
+    result = new_config(tmp_path, data, '--force')
+    assert result.returncode == 1 and 'epoch_1.pth is of a training' in result.stderr
+    assert config.read_text().endswith('# mine\n')
+    started.unlink()
     assert 'mine.py: written' in new_config(tmp_path, data, '--force').stdout
 
 
