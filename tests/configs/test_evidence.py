@@ -413,8 +413,8 @@ def test_heads_on_larger_whole_images() -> None:
 @pytest.mark.parametrize(
     ('title', 'data', 'columns', 'names'),
     [
-        ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 13),
-        ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 5),
+        ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 14),
+        ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 6),
     ],
 )
 def test_heads_with_the_backbone_trained(
