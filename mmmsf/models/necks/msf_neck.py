@@ -144,18 +144,18 @@ class MSFNeck(BaseModule):
             self.register_buffer('scaled', torch.zeros((), dtype=torch.long))
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: object) -> None:
-        name = f'{prefix}scaled'
+        name, own = f'{prefix}scaled', f'{prefix}convs.'
+        shapes = {key: x.shape for key, x in state_dict.items() if key.startswith(own)}
         if self.init_scale is None:
             state_dict.pop(name, None)
+        if self.init_scale is None or not shapes:
             super()._load_from_state_dict(state_dict, prefix, *args)
             return
-        shapes = {key: x.shape for key, x in state_dict.items()}
         drawn = tuple(
             scale
             for scale, conv in self.convs.items()
             if any(
-                shapes.get(f'{prefix}convs.{scale}.{key}') != x.shape
-                for key, x in conv.named_parameters()
+                shapes.get(f'{own}{scale}.{key}') != x.shape for key, x in conv.named_parameters()
             )
         )
         if drawn:  # no or other weights in the checkpoint

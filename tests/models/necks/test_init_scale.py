@@ -148,6 +148,10 @@ def test_a_pretrained_backbone_does_not_keep_the_neck_from_being_scaled() -> Non
     model.load_state_dict(state, strict=False)
     model['neck'](make_maps())
     torch.testing.assert_close(deviations(model['neck'], make_maps()), torch.full((3,), 0.3))
+    once = weights(model['neck'])
+    model.load_state_dict(state, strict=False)  # a trained neck stays as it is
+    model['neck']([10 * x for x in make_maps()])
+    assert torch.equal(weights(model['neck']), once)
 
 
 def test_a_scaled_checkpoint_fits_a_neck_that_does_not_scale() -> None:
