@@ -289,10 +289,10 @@ def test_heads_on_a_second_backbone() -> None:
             assert_difference(difference, ours - score, 0.006)
 
 
-def folds(row: str, rate: str, count: int) -> list[float]:
+def folds(row: str, rate: str, count: int, data: str = FOLD) -> list[float]:
     """Return mAP of a row, one value a fold."""
     key = row, f'{float(rate):g}'
-    runs = [run for k in range(count) for run in select(FROZEN_RUNS, FOLD.format(k), *key)]
+    runs = [run for k in range(count) for run in select(FROZEN_RUNS, data.format(k), *key)]
     assert len(runs) == count, key
     return [float(run['mAP']) for run in runs]
 
@@ -318,6 +318,15 @@ def test_values_of_init_scale() -> None:
     assert len(rows) == 4
     for row, cell in rows:
         assert cell == ', '.join(f'{x:.1f}' for x in folds(row.strip('`'), '3e-4', 3)), row
+
+
+def test_init_scale_from_the_first_step() -> None:
+    rows = table('\nUntil now the first step of a bfloat16 training')[1:]
+    assert [row[0] for row in rows] == ['`msf-init-0.3`', '`ours-init-scale`']
+    for (row, *cells), rate in zip(rows, ('3e-4', '1e-3'), strict=True):
+        for cell, data in zip(cells, (f'{FOLD}, again', FOLD), strict=True):
+            found = folds(row.strip('`'), rate, 3, data)
+            assert cell == ', '.join(f'{x:.1f}' for x in found), (row, data)
 
 
 def test_changes_of_the_recipe_on_coco_small() -> None:
@@ -414,7 +423,7 @@ def test_heads_on_larger_whole_images() -> None:
     ('title', 'data', 'columns', 'names'),
     [
         ('\nvoc_mini val, the heads', 'voc_mini val', COLUMNS, 14),
-        ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 6),
+        ('\ncoco_small val, the same recipe', 'coco_small val', ('mAP', 'CF1', 'OF1'), 7),
     ],
 )
 def test_heads_with_the_backbone_trained(
