@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
@@ -173,6 +173,8 @@ def cached_images(paths: Sequence[str], steps: Sequence[Callable], where: str) -
         write_images(buffer, paths, steps)
         return CachedImages(np.frombuffer(buffer.getbuffer(), np.uint8))
     path = Path(os.path.expanduser(where)) / cache_name(paths, steps)
+    with suppress(FileNotFoundError, ValueError):
+        return MappedImages(path)  # needs no lock, nor a folder that can be written
     with _locked(path.with_suffix('.lock')):
         try:
             return MappedImages(path)

@@ -130,6 +130,18 @@ def test_incomplete_or_damaged_file_is_written_again(data: Path, damage: Any) ->
     assert files(data / 'cache') == [path]
 
 
+def test_a_complete_file_is_read_where_nothing_can_be_written(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = samples(build(data, str(data / 'cache')))
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(image_cache, '_locked', refuse)
+    assert samples(build(data, str(data / 'cache'))) == expected
+
+
 def test_full_disk_names_file_and_leaves_nothing(data: Path) -> None:
     with file_size_limit(5000), pytest.raises(OSError, match=r'cannot write it, .* MB are free'):
         build(data, str(data / 'cache'))
