@@ -118,14 +118,19 @@ def test_refuses_results_of_another_config(arguments: Namespace, rows: list[Row]
 
 
 def test_refuses_a_started_run_of_another_config(arguments: Namespace, rows: list[Row]) -> None:
-    started = Sweep(rows, arguments).run_dir(rows[0], 0)
-    started.mkdir(parents=True)
-    rows[0].cfg.dump(started / 'config.py')
-    assert Sweep(rows, arguments).finished(rows[0], 0) is None
+    sweep = Sweep(rows, arguments)
+    sweep.train(0, rows[0], 0)
+    started = sweep.run_dir(rows[0], 0)
+    (started / 'result.json').unlink()
+    (started / 'config.py').write_text('# the training writes it again')
+    assert sweep.finished(rows[0], 0) is None
     other = Config(rows[0].cfg.to_dict())
     other.optim_wrapper.optimizer.lr = 0.5
     with pytest.raises(ValueError, match='seed0 has a started run of another config'):
         Sweep([Row(rows[0].name, other)], arguments).run()
+    (started / 'config_hash.txt').unlink()
+    with pytest.raises(ValueError, match='of another config or an earlier version'):
+        sweep.run()
 
 
 def test_a_run_takes_the_gpu_of_the_job_that_is_free(

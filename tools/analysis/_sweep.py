@@ -18,6 +18,7 @@ from _results import Result, config_hash, epoch_seconds, markdown_table, write_c
 from mmmsf.checkpoint.loading import build_model
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
+STARTED = 'config_hash.txt'  # of a run, beside its config.py
 
 
 class Sweep:
@@ -54,11 +55,13 @@ class Sweep:
         """
         path = self.run_dir(row, seed) / 'result.json'
         if not path.exists():
-            config = path.with_name('config.py')
-            if config.exists() and config.read_text(encoding='utf-8') != row.cfg.pretty_text:
+            started = path.with_name(STARTED)  # the training changes config.py
+            known = started.read_text() if started.exists() else None
+            if path.with_name('config.py').exists() and known != config_hash(row.cfg):
                 raise ValueError(
-                    f'{path.parent} has a started run of another config; name another --work-dir '
-                    'or remove it'
+                    f'{path.parent} has a started run of another config'
+                    f'{"" if known else " or an earlier version"}; name another --work-dir or '
+                    'remove it'
                 )
             return None
         result = Result.load(path)
@@ -99,6 +102,7 @@ class Sweep:
             return None
         run_dir = self.run_dir(row, seed)
         run_dir.mkdir(parents=True, exist_ok=True)
+        (run_dir / STARTED).write_text(config_hash(row.cfg))
         row.cfg.dump(run_dir / 'config.py')
         log = run_dir / 'train.log'
         print(f'{time.strftime("%H:%M:%S")} {row.name}, seed {seed}: {run_dir}', flush=True)
