@@ -25,6 +25,7 @@ from mmmsf.utils.groups import Group, broken_rows, exclusive_decisions
 from .helpers.coloured_digits import CLASSES, GROUPS, make_config, write_data
 from .helpers.run_tool import run_tool
 from .helpers.small_checkpoint import small_config, write_checkpoint
+from .helpers.tiny_training import run
 
 SMALL = [
     dict(name='animal', classes=['cat', 'dog'], rule='one'),
@@ -239,15 +240,9 @@ def test_every_tool_on_a_short_training_with_unknown_labels(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_two_processes_train_and_measure_as_one(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     write_data(tmp_path / 'data', 64, 33)
     make_config(tmp_path / 'data').dump(tmp_path / 'c.py')
-    root = Path(__file__).resolve().parents[1]
-    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
-    train = [str(root / 'tools/train.py'), 'c.py', '--work-dir', 'run', '--launcher', 'pytorch']
-    subprocess.run([*launch, *train], cwd=tmp_path, check=True, capture_output=True)
+    run(tmp_path, 'train.py', 'c.py', '--work-dir', 'run', processes=2)
     call(tmp_path, 'test.py', 'c.py', 'run/epoch_1.pth', '--work-dir', 'test')
     two, one = (
         json.loads((tmp_path / x).read_text())
