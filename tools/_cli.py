@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import io
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,12 @@ def run_recorded(work: Callable[[argparse.Namespace], None], args: argparse.Name
 
         work = record(work)
     work(args)
+    if 'torch.distributed' in sys.modules:
+        from torch import distributed
+
+        # A rank that just exits may be aborted while another is still at work.
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> 'Config':
