@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import io
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -132,19 +131,20 @@ def run_recorded(work: Callable[[argparse.Namespace], None], args: argparse.Name
     """Run the work of a tool; under torchrun, record an error for its closing message.
 
     torchrun then ends with the traceback of the rank that failed first. Without ``record`` it only
-    reports exit codes, and the errors of all ranks are mixed in the output.
+    reports exit codes, and the errors of all ranks are mixed in the output. At the end the ranks
+    leave their process group.
     """
     if 'TORCHELASTIC_ERROR_FILE' in os.environ:
         from torch.distributed.elastic.multiprocessing.errors import record
 
         work = record(work)
     work(args)
-    if 'torch.distributed' in sys.modules:
-        from torch import distributed
+    from mmengine.dist import is_distributed
 
-        # A rank that just exits may be aborted while another is still at work.
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.destroy_process_group()
+    if is_distributed():
+        from torch.distributed import destroy_process_group
+
+        destroy_process_group()  # a rank that just exits may be aborted while another works
 
 
 def load_config(path: str, options: Mapping[str, Any] | None = None) -> 'Config':

@@ -78,14 +78,12 @@ class CachedFeatures:
                 f'{self.store.folder}: the features must have the digest {digest}, got '
                 f'{index.digest}; they were written again since the config was made'
             )
-        for row, name, size in zip(
-            self.rows, image_names(self.dataset), file_sizes(self.dataset), strict=True
-        ):
+        for row, size in zip(self.rows, file_sizes(self.dataset), strict=True):
             if size is not None and size != index.file_sizes[row]:
                 raise ValueError(
-                    f'{self.store.folder}: the features of {name} are those of a file of '
-                    f'{index.file_sizes[row]} bytes, got one of {size} bytes; write the features '
-                    'of this dataset'
+                    f'{self.store.folder}: the features of {index.names[row]} are those of a file '
+                    f'of {index.file_sizes[row]} bytes, got one of {size} bytes; write the '
+                    'features of this dataset'
                 )
 
     def __getattr__(self, name: str) -> Any:

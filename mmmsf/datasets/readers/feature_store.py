@@ -170,8 +170,9 @@ def write_records(
                     f'features must be finite in {dtype}, the largest is {np.abs(batch).max()}; '
                     'use float32, or look for a fault in the weights'
                 )
-            file.write(stored.tobytes())
-            digest.update(stored.tobytes())
+            content = stored.tobytes()
+            file.write(content)
+            digest.update(content)
             written += len(batch)
         if written != images * views:
             raise ValueError(f'there must be {images * views} records, got {written}')
