@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from _features import load_backbone, map_names, preprocessor_of, source_of, weight_digests
+from _features import (
+    build_data,
+    load_backbone,
+    map_names,
+    preprocessor_of,
+    source_of,
+    weight_digests,
+)
 from mmengine.config import Config
 from mmengine.dataset import default_collate
-from mmengine.registry import DATASETS, DefaultScope
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmmsf.datasets import MultiLabelData
 from mmmsf.datasets.cached_features import file_sizes, image_names
 from mmmsf.datasets.readers.feature_store import FeatureIndex, write_records
 from mmmsf.engine.resume.sampler import SeededDataset, SeededIndex
@@ -116,13 +122,7 @@ def write_features(
     loader = cfg.get(f'{split}_dataloader')
     if loader is None:
         raise ValueError(f'the config must have `{split}_dataloader`, got none')
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        dataset = DATASETS.build(loader.dataset)
-    if not isinstance(dataset, MultiLabelData):
-        raise ValueError(
-            f'`{split}_dataloader.dataset` must be a dataset of mmmsf, such as '
-            f'mmmsf.CsvMultiLabel, got {type(dataset).__name__}'
-        )
+    dataset = build_data(loader.dataset, f'{split}_dataloader.dataset')
     first = extractor.maps(default_collate([dataset[0]]))
     index = FeatureIndex(
         names=image_names(dataset),

@@ -11,13 +11,14 @@ from _grid import Row
 from _publish import published
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
+from mmengine.registry import DATASETS, DefaultScope
 from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmmsf.checkpoint.files import read_checkpoint, write_checkpoint
+from mmmsf.datasets.base import MultiLabelData
 from mmmsf.datasets.readers.feature_store import FeatureStore
 
 SPLITS = ('train', 'val', 'test')
@@ -46,6 +47,22 @@ def map_names(backbone: Mapping[str, Any]) -> list[str]:
 def preprocessor_of(cfg: Config) -> dict[str, Any]:
     """Return the data preprocessor of a config, where the runner would look for it."""
     return dict(cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {})
+
+
+def build_data(dataset: ConfigDict, name: str) -> MultiLabelData:
+    """Build a dataset of a config.
+
+    Raises:
+        ValueError: It is none of mmmsf's; the message calls it ``name``.
+    """
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        kind = DATASETS.get(dataset.type)
+        if not (isinstance(kind, type) and issubclass(kind, MultiLabelData)):
+            raise ValueError(
+                f'`{name}` must be a dataset of mmmsf, such as mmmsf.CsvMultiLabel, got '
+                f'{dataset.type}'
+            )
+        return DATASETS.build(dataset)
 
 
 def weight_digests(backbone: nn.Module) -> dict[str, str]:

@@ -5,10 +5,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-from _features import use_features
+from _features import build_data, use_features
 from _grid import Row
 from mmengine.config import Config
-from mmengine.registry import DATASETS, DefaultScope
 from numpy.typing import NDArray
 
 from mmmsf.datasets.base import MultiLabelData
@@ -44,13 +43,6 @@ def read_training_data(cfg: Config) -> MultiLabelData:
         ValueError: The dataset is none of mmmsf's, or a part of one by ``indices``.
     """
     dataset = hold_out(cfg).val_dataloader.dataset
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        kind = DATASETS.get(dataset.type)
-    if not (isinstance(kind, type) and issubclass(kind, MultiLabelData)):
-        raise ValueError(
-            '`train_dataloader.dataset` must be a dataset of mmmsf, such as mmmsf.CsvMultiLabel, '
-            f'got {dataset.type}'
-        )
     if dataset.get('indices') is not None:
         raise ValueError(
             'the training data must be whole, got `train_dataloader.dataset.indices`; write the '
@@ -58,8 +50,7 @@ def read_training_data(cfg: Config) -> MultiLabelData:
         )
     dataset.update(pipeline=[])
     dataset.pop('image_cache', None)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        return DATASETS.build(dataset)
+    return build_data(dataset, 'train_dataloader.dataset')
 
 
 def make_folds(dataset: MultiLabelData, num_folds: int, seed: int, path: Path) -> NDArray[np.int64]:
